@@ -1,0 +1,1 @@
+scorewright/build/Dockerfile

@@ -1,0 +1,136 @@
+"""Every error a user can meet.
+
+ScorewrightError                 exit 1
+├── UsageError                   exit 2   flags that contradict each other
+├── ScriptError                  exit 3   an entry script that cannot be imported or whose init() fails
+├── ModelError                   exit 4   a model that cannot be taken
+│   ├── NotAModelError
+│   ├── NotFittedError
+│   ├── ModelImportError                  a pickle whose class cannot be imported
+│   └── UnsupportedModelError
+├── SampleError                  exit 5   a sample that does not fit the model
+├── BundleError                  exit 6   a bundle that is missing, invalid or changed
+│   └── OutputExistsError
+├── VersionSkewError             exit 7   other library versions than those that made the model
+├── CheckFailedError             exit 8   a bundle that does not answer as it should
+├── ServiceError                 exit 9   the service cannot start or stay up
+├── DockerError                  exit 10  no Docker engine, a failed build, a container that does not get healthy
+└── RequestError                 HTTP 4xx and 5xx, the answer to one request
+
+Each class owns its exit code or HTTP status. An error says what happened and where in its message,
+and what to do in its hint.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ScorewrightError(Exception):
+    """Base of all errors that are shown to a user without a traceback.
+
+    `message` says what happened and where; `hint` says what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+
+
+class UsageError(ScorewrightError):
+    """Flags or arguments that contradict each other."""
+
+    exit_code = 2
+
+
+class ScriptError(ScorewrightError):
+    """An entry script that cannot be imported, or whose init() fails.
+
+    Exit code 3 is the contract's: azmlinfsrv ends with it in the same cases.
+    """
+
+    exit_code = 3
+    default_hint = "The traceback above is the script's own; mend the script or its model folder."
+
+
+class ModelError(ScorewrightError):
+    """A model that cannot be taken."""
+
+    exit_code = 4
+
+
+class NotAModelError(ModelError):
+    """The file or object is no scikit-learn or Keras model."""
+
+    default_hint = (
+        "Pass a fitted scikit-learn estimator (.joblib, .pkl, .bin, .z) or a Keras model (.keras, .h5, SavedModel)."
+    )
+
+
+class NotFittedError(ModelError):
+    """The estimator has not been fitted."""
+
+    default_hint = "Call fit() before the model is saved."
+
+
+class ModelImportError(ModelError):
+    """The model was pickled with a class or function that cannot be imported here."""
+
+
+class UnsupportedModelError(ModelError):
+    """The model is one this generator cannot serve."""
+
+
+class SampleError(ScorewrightError):
+    """A sample that cannot be read or does not fit the model."""
+
+    exit_code = 5
+
+
+class BundleError(ScorewrightError):
+    """A bundle that is missing, invalid or changed since it was made."""
+
+    exit_code = 6
+    default_hint = "Make the bundle again with `scorewright generate`."
+
+
+class OutputExistsError(BundleError):
+    """The output folder is there already."""
+
+    default_hint = "Choose another folder with --out, or replace this one with --force."
+
+
+class VersionSkewError(ScorewrightError):
+    """Library versions here differ from those that made the model."""
+
+    exit_code = 7
+
+
+class CheckFailedError(ScorewrightError):
+    """A bundle that does not answer as it should."""
+
+    exit_code = 8
+
+
+class ServiceError(ScorewrightError):
+    """The service cannot start or stay up."""
+
+    exit_code = 9
+
+
+class DockerError(ScorewrightError):
+    """No Docker engine, a failed build, or a container that does not get healthy."""
+
+    exit_code = 10
+
+
+class RequestError(ScorewrightError):
+    """The answer to one request that is not scored. `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
