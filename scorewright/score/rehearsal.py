@@ -1,0 +1,170 @@
+"""A fresh process that does with a bundle what a server would: import, init(), run(), run_many(), batch.
+
+The parent calls `rehearse`; the child is this module run as a program. Each step is reported on a pipe as one
+JSON line, so that what the script prints cannot be taken for a report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scorewright.versions import ALLOW_VERSION_SKEW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAST_LINES = 40
+"""How much of what the script printed is shown when a step fails."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step's outcome. `error` is empty if it passed; `memory` is the process's peak so far, in bytes."""
+
+    name: str
+    seconds: float
+    memory: int
+    result: Any
+    error: str
+    hint: str
+    output: str = ""
+    """What the process had printed, if the step failed."""
+
+
+def rehearse(
+    root: Path, model_dir: Path, requests: list[str], batch_file: Path | None, *, allow_version_skew: bool
+) -> Iterator[Step]:
+    """Start the process and yield its steps as they are done: init, run, run_many and, with a file, batch.
+
+    The results: of run and run_many, a list of [status, body]; of batch, a list of rows. Ends after the first
+    step that fails.
+    """
+    reader, writer = os.pipe()
+    plan = {
+        "root": str(root),
+        "model_dir": str(model_dir),
+        "requests": requests,
+        "batch": batch_file and str(batch_file),
+    }
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in _SERVER_VARIABLES},
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        **({ALLOW_VERSION_SKEW: "1"} if allow_version_skew else {}),
+    }
+    with tempfile.TemporaryFile() as printed:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "scorewright.score.rehearsal", str(writer)],
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=printed,
+            cwd=root,
+            env=environment,
+            pass_fds=[writer],
+        )
+        os.close(writer)
+        try:
+            assert child.stdin is not None  # noqa: S101
+            child.stdin.write(json.dumps(plan).encode())
+            child.stdin.close()
+            last = ""
+            with os.fdopen(reader) as reports:
+                for line in reports:
+                    step = Step(**json.loads(line))
+                    last = step.name
+                    yield step if not step.error else Step(**{**step.__dict__, "output": _tail(printed)})
+            code = child.wait()
+            if code != 0:
+                words = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+                yield Step(
+                    _FOLLOWING.get(last, "init"),
+                    0.0,
+                    0,
+                    None,
+                    f"the process {words}",
+                    "See its output.",
+                    _tail(printed),
+                )
+        finally:
+            child.kill()
+            child.wait()
+
+
+_SERVER_VARIABLES = {"AML_APP_ROOT", "AZUREML_MODEL_DIR", "AZUREML_ENTRY_SCRIPT", "AZUREML_SOURCE_DIRECTORY"}
+_FOLLOWING = {"": "init", "init": "run", "run": "run_many", "run_many": "batch"}
+
+
+def _tail(printed: Any) -> str:
+    printed.seek(0)
+    return "\n".join(printed.read().decode(errors="replace").splitlines()[-LAST_LINES:])
+
+
+def _child(report_to: int) -> None:
+    plan = json.load(sys.stdin)
+    root, model_dir, requests = Path(plan["root"]), Path(plan["model_dir"]), plan["requests"]
+    sys.argv = [str(root / "score.py")]
+    from scorewright.answer import answer
+    from scorewright.errors import ScorewrightError
+    from scorewright.script import EntryScript
+
+    def answers(values: list[Any]) -> list[list[Any]]:
+        results = []
+        for value in values:
+            if isinstance(value, Exception):
+                raise value
+            encoded = answer(value)
+            results.append([encoded.status, json.loads(encoded.body)])
+        return results
+
+    def init() -> Any:
+        script = EntryScript.load(root / "score.py", model_dir=model_dir)
+        script.start(model_dir)
+        state["script"] = script
+
+    def run() -> Any:
+        return answers([state["script"].run(request) for request in requests])
+
+    def run_many() -> Any:
+        many = state["script"].run_many
+        return answers(many(requests)) if many is not None else []
+
+    def batch() -> Any:
+        script = EntryScript.load(root / "batch_score.py", model_dir=model_dir)
+        script.start(model_dir)
+        frame = script.run([plan["batch"]])  # type: ignore[arg-type]
+        return json.loads(frame.to_json(orient="values", double_precision=15))
+
+    state: dict[str, Any] = {}
+    with os.fdopen(report_to, "w") as reports:
+        for step in (init, run, run_many, *([batch] if plan["batch"] else [])):
+            started = time.perf_counter()
+            result, error, hint = None, "", ""
+            try:
+                result = step()
+            except ScorewrightError as failure:
+                error, hint = failure.message, failure.hint
+            except BaseException as failure:  # whatever the user's script raises is the step's outcome
+                import traceback
+
+                error = traceback.format_exc().rstrip()
+                hint = f"{type(failure).__name__}: {failure}"
+            seconds = time.perf_counter() - started
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            reports.write(json.dumps(Step(step.__name__, seconds, memory, result, error, hint).__dict__) + "\n")
+            reports.flush()
+            if error:
+                break
+
+
+if __name__ == "__main__":
+    _child(int(sys.argv[1]))

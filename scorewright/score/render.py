@@ -1,0 +1,182 @@
+"""From a ModelSpec to the text of its entry scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from scorewright import __version__
+
+if TYPE_CHECKING:
+    from scorewright.score.spec import ModelSpec
+
+GENERATOR = f"scorewright {__version__}"
+WIDTH = 120
+
+WORDS = {
+    "float64": "a number",
+    "float32": "a number",
+    "int64": "a whole number",
+    "bool": "true or false",
+    "string": "a text",
+    "category": "a text or a number",
+    "datetime": "a date like 2026-11-21 or 2026-11-21T08:30:00",
+}
+_KINDS = {
+    "float64": "int | float",
+    "float32": "int | float",
+    "int64": "int | float",
+    "bool": "bool",
+    "string": "str",
+    "category": "str | int | float",
+    "datetime": "str",
+}
+
+
+def entry_script(spec: ModelSpec, name: str, example: tuple[str, str]) -> str:
+    """score.py. `example` is a request and its answer, shown in the docstring."""
+    template = "sklearn_score.py.j2" if spec.model.framework == "scikit-learn" else "keras_score.py.j2"
+    return _render(template, spec, name, example)
+
+
+def batch_script(spec: ModelSpec, name: str) -> str:
+    """batch_score.py, which uses the score.py beside it."""
+    template = "sklearn_batch.py.j2" if spec.model.framework == "scikit-learn" else "keras_batch.py.j2"
+    return _render(template, spec, name, ("", ""))
+
+
+def _render(template: str, spec: ModelSpec, name: str, example: tuple[str, str]) -> str:
+    # The output is Python, not HTML: values enter it through `literal`, names through the manifest's pattern.
+    environment = Environment(  # noqa: S701
+        loader=PackageLoader("scorewright.score"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["literal"] = literal
+    environment.filters["literal_types"] = _literal_of_words
+    return environment.get_template(template).render(**_context(spec, name, example))
+
+
+def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, Any]:
+    signature = spec.signature
+    dtypes = {column.dtype for column in signature.inputs}
+    array = signature.layout == "array"
+    names = signature.features if array or signature.layout == "tensors" else None
+    if signature.layout == "columns":
+        names = tuple(column.name for column in signature.inputs) if signature.dataframe else None
+    outputs = tuple(output.name for method in signature.methods.values() for output in method.outputs)
+    pinned = ("scikit-learn",) if spec.model.framework == "scikit-learn" else ("keras", "tensorflow")
+    if spec.info.format == "savedmodel":
+        pinned = ("tensorflow",)
+    return {
+        "name": name,
+        "kind": spec.info.kind,
+        "generator": GENERATOR,
+        "framework": spec.model.framework,
+        "info": spec.info,
+        "pinned": {package: spec.versions[package] for package in pinned},
+        "layout": signature.layout,
+        "methods": tuple(signature.methods),
+        "default_method": signature.default_method,
+        "features": names if signature.layout != "columns" else None,
+        "named": names is not None,
+        "width": signature.inputs[0].shape[1] if array else len(signature.inputs),
+        "missing": signature.inputs[0].missing,
+        "largest": spec.largest,
+        "columns": {column.name: (column.dtype, column.missing, column.categories) for column in signature.inputs},
+        "kinds": {dtype: _KINDS[dtype] for dtype in _KINDS if dtype in dtypes},
+        "words": {dtype: WORDS[dtype] for dtype in WORDS if dtype in dtypes},
+        "dataframe": signature.dataframe,
+        "has_category": "category" in dtypes,
+        "has_datetime": "datetime" in dtypes,
+        "text_columns": {
+            column.name: "str" for column in signature.inputs if column.dtype == "string" and signature.dataframe
+        },
+        "has_lists": any(trait.startswith("list:") for trait in spec.traits),
+        "has_sparse": any(trait.startswith("sparse:") for trait in spec.traits),
+        "has_dates": "dates" in spec.traits,
+        "silence_names": array and "fitted-on-names" in spec.traits,
+        "rows_type": {"array": "np.ndarray[Any, Any]", "text": "list[str]"}.get(signature.layout, "list[list[Any]]"),
+        "join": "np.concatenate([rows for _, rows in group])"
+        if array
+        else "[row for _, rows in group for row in rows]",
+        "inputs": {tensor.name: (tensor.dtype, tensor.shape[1:]) for tensor in signature.inputs},
+        "outputs": outputs,
+        "outputs_are_dict": "dict-outputs" in spec.traits,
+        "model_arguments": _model_arguments(spec),
+        "has_text_input": "string" in dtypes,
+        "has_text_output": any(o.dtype == "string" for m in signature.methods.values() for o in m.outputs),
+        "example_request": example[0],
+        "example_answer": example[1],
+        "request_help": _request_help(spec, names is not None),
+        "file_help": _file_help(spec, names is not None),
+    }
+
+
+def _model_arguments(spec: ModelSpec) -> str:
+    """How the Keras model takes its list of tensors."""
+    if "dict-inputs" in spec.traits:
+        return "dict(zip(INPUTS, tensors, strict=True))"
+    return "tensors" if len(spec.signature.inputs) > 1 else "tensors[0]"
+
+
+def _request_help(spec: ModelSpec, named: bool) -> str:
+    signature = spec.signature
+    if signature.layout == "text":
+        form = '"data" is a text or a list of texts.'
+    elif signature.layout == "tensors" and len(signature.inputs) > 1:
+        form = '"data" is an object with one array of rows an input, or a list of such objects, one a row.'
+    else:
+        form = '"data" is one row or a list of rows'
+        form += ", each a list of values or an object by feature name." if named else "."
+    if signature.layout != "text":
+        form += '\n{"input_data": {"columns": [...], "data": [...]}} is taken too.'
+    return form + f'\n"method" is one of METHODS, {signature.default_method} if it is left out.'
+
+
+def _file_help(spec: ModelSpec, named: bool) -> str:
+    signature = spec.signature
+    if signature.layout == "text":
+        return "a .txt file with a text a line, or a csv or parquet file whose first column is the text"
+    if signature.layout == "tensors":
+        return "a .npy file of rows" if len(signature.inputs) == 1 else "a .npz file with an array of rows an input"
+    if named:
+        return "a csv or parquet file with the model's columns by name (others are passed over)"
+    return "a csv, parquet or npy file with the model's columns in order"
+
+
+def literal(value: Any, indent: str = "") -> str:
+    """A value as Python source that a formatter would leave alone."""
+    flat = _flat(value)
+    if len(indent) + len(flat) + _NAME <= WIDTH or not isinstance(value, dict | tuple | list):
+        return flat
+    deeper = indent + "    "
+    if isinstance(value, dict):
+        lines = [f"{deeper}{_flat(key)}: {literal(item, deeper)},\n" for key, item in value.items()]
+        return "{\n" + "".join(lines) + indent + "}"
+    opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
+    return opening + "\n" + "".join(f"{deeper}{literal(item, deeper)},\n" for item in value) + indent + closing
+
+
+_NAME = 34
+"""Room for what stands before a literal on its line."""
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False) if value.isprintable() else ascii(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flat(key)}: {_flat(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_flat, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flat, value)) + "]"
+    return repr(value)
+
+
+def _literal_of_words(kinds: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{_flat(dtype)}: {kind}" for dtype, kind in kinds.items()) + "}"

@@ -1,0 +1,46 @@
+"""What the generator learned about a model: all that the templates, the manifest and the sample need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scorewright.bundle import ModelInfo, Signature
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A fitted model in memory, and the file or folder it came from (None: handed over as an object)."""
+
+    value: object
+    framework: Literal["scikit-learn", "keras"]
+    format: Literal["joblib", "keras", "h5", "savedmodel"]
+    source: Path | None
+    trained_with: dict[str, str] = field(default_factory=dict)
+    """Versions that the file itself records, by distribution name."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The outcome of looking into a model."""
+
+    model: LoadedModel
+    info: ModelInfo
+    signature: Signature
+    versions: dict[str, str]
+    sample_data: object
+    """The value of "data" in sample_request.json: rows, records, strings or named tensors."""
+    sample_input: object
+    """The same rows as the model itself takes them."""
+    sample_rows: int
+    sample_made: bool
+    notes: tuple[str, ...] = ()
+    helpers: tuple[Path, ...] = ()
+    """Modules of the user's own that the model needs: they are copied beside the entry script."""
+    traits: frozenset[str] = frozenset()
+    """What the templates branch on, e.g. `list:predict_proba` (a multi-output answer)."""
+    largest: float | None = None
+    """The largest number the model takes, where that is less than a float64 holds."""
