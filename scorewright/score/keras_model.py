@@ -100,7 +100,7 @@ def _keras_inputs(model: Any) -> tuple[tuple[TensorSpec, ...], frozenset[str]]:
             "The model is a subclass of keras.Model and does not say what it takes.",
             hint="export() it as a SavedModel, which records its signature.",
         )
-    if any(tensor.shape[0] is not None for tensor in model.inputs):
+    if any(tensor.shape[0] is not None for tensor in model.inputs) and not _takes_other_batches(model):
         raise UnsupportedModelError(
             f"The model takes batches of exactly {model.inputs[0].shape[0]} rows.",
             hint="Build it with Input(shape=...) instead of batch_shape or batch_size.",
@@ -118,6 +118,22 @@ def _keras_inputs(model: Any) -> tuple[tuple[TensorSpec, ...], frozenset[str]]:
     if isinstance(getattr(model, "_outputs_struct", None), dict):
         traits.add("dict-outputs")
     return specs, frozenset(traits)
+
+
+def _takes_other_batches(model: Any) -> bool:
+    """Whether a batch size is fixed in name only: a model built by its first call records that call's."""
+    import numpy as np
+
+    sizes = [tensor.shape[0] or ANY_SIZE for tensor in model.inputs]
+    tensors = [
+        np.zeros((max(sizes) + 1, *(size or ANY_SIZE for size in tensor.shape[1:])), dtype=str(tensor.dtype))
+        for tensor in model.inputs
+    ]
+    try:
+        result = model(tensors if len(tensors) > 1 else tensors[0], training=False)
+    except Exception:  # whatever it raises, it does not take another batch size
+        return False
+    return not hasattr(result, "shape") or bool(result.shape[0] == max(sizes) + 1)
 
 
 def _saved_inputs(model: Any) -> tuple[tuple[TensorSpec, ...], frozenset[str]]:

@@ -195,13 +195,13 @@ def _keras_version(path: Path, form: str) -> str | None:
 
 def _keras_refusal(path: Path, error: Exception) -> ModelError:
     text = str(error)
-    layer = re.search(r"(?:class|Unknown layer:?) '?([\w.>]+)'?", text)
+    layer = re.search(r"(?:Could not locate class|Unknown layer:) '([^']+)'", text)
     if "Lambda" in text:
         return UnsupportedModelError(
             f"{path} has a Lambda layer, whose Python code is stored in the file and is not run.",
             hint="Replace the Lambda layer by keras.ops or a registered layer, or export() the model as SavedModel.",
         )
-    if layer and ("Could not locate" in text or "Unknown layer" in text):
+    if layer:
         return UnsupportedModelError(
             f"{path} has the layer {layer.group(1)!r}, which Keras does not know.",
             hint="A custom layer's code is not in the file: export() the model as a SavedModel, which needs none.",
