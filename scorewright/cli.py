@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from scorewright import __version__
+from scorewright.cli_deploy import deploy
 from scorewright.errors import ScorewrightError
 
 app = typer.Typer(
@@ -47,3 +51,139 @@ def root(
     ] = False,
 ) -> None:
     """From a fitted scikit-learn or Keras model to a scored request."""
+
+
+@app.command()
+def build(
+    bundle: Annotated[Path, typer.Argument(help="The folder that `scorewright generate` made.", show_default=False)],
+    tag: Annotated[
+        str | None, typer.Option("--tag", "-t", help="The image's name; the bundle's, unless given.")
+    ] = None,
+    base_image: Annotated[
+        str | None, typer.Option(help="What to build on; Docker's Python image of the bundle's Python, unless given.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Show the Dockerfile and its context, and end.")] = False,
+    context: Annotated[
+        Path | None, typer.Option(help="Write the context to this folder, for a build by other means, and end.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Build the image that serves a bundle."""
+    from scorewright.build.context import make_context
+    from scorewright.build.image import run
+    from scorewright.build.progress import BuildProgress
+    from scorewright.bundle import Bundle
+
+    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image)
+    if show:
+        typer.echo(todo.describe())
+        return
+    if context is not None:
+        todo.write(context)
+        typer.echo(todo.command(context))
+        return
+    with BuildProgress(Console(stderr=True)) as progress:
+        image = run(todo, progress)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(image), indent=2))
+    else:
+        typer.echo(f"{image.tag}  {image.id[7:19]}  {image.size / 1e6:.0f} MB")
+
+
+app.add_typer(deploy, name="deploy")
+
+
+Skew = Annotated[
+    bool, typer.Option("--allow-version-skew", help="Go on with other library versions than those that made the model.")
+]
+
+
+@app.command()
+def generate(
+    model: Annotated[Path, typer.Argument(help="The saved model: .joblib, .pkl, .bin, .z, .keras, .h5 or SavedModel.")],
+    sample: Annotated[
+        Path | None, typer.Option(help="Rows as the model was fitted on: csv, parquet, npy, npz or json.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name; by default the file's.")] = None,
+    model_version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1",
+    out: Annotated[Path | None, typer.Option(help="The bundle's folder; by default ./NAME.")] = None,
+    method: Annotated[str | None, typer.Option(help="The default method, e.g. predict.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
+    allow_version_skew: Skew = False,
+) -> None:
+    """Look into a fitted model and write the bundle that serves it."""
+    from scorewright.score.generator import generate as generate_bundle
+
+    console = Console(highlight=False, soft_wrap=True)
+    with console.status("…") as status:
+        bundle = generate_bundle(
+            model,
+            sample,
+            name=name,
+            version=model_version,
+            out=out,
+            method=method,
+            force=force,
+            allow_version_skew=allow_version_skew,
+            on_step=lambda step: status.update(f"{step} …"),
+        )
+    manifest = bundle.manifest
+    methods = ", ".join(manifest.signature.methods)
+    console.print(f"{manifest.model.kind}: {methods} (default {manifest.signature.default_method})", markup=False)
+    for note in manifest.notes:
+        console.print(f"  note: {note}", markup=False)
+    console.print(f"Wrote {out or bundle.root.name}: {', '.join(sorted(manifest.files))}", markup=False)
+    console.print(f"Next: scorewright check {out or bundle.root.name}", markup=False)
+
+
+@app.command()
+def check(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    allow_version_skew: Skew = False,
+) -> None:
+    """Try a bundle in a fresh process: hashes, versions, init(), run(), run_many() and the batch script."""
+    from scorewright.score.check import Passed
+    from scorewright.score.check import check as check_bundle
+
+    console = Console(highlight=False, soft_wrap=True)
+
+    def say(step: Passed) -> None:
+        memory = f"  {step.memory / 1e6:5.0f} MB" if step.memory else ""
+        console.print(f"ok  {step.name:<9} {step.seconds * 1000:8.1f} ms{memory}  {step.detail}", markup=False)
+
+    check_bundle(bundle, allow_version_skew=allow_version_skew, on_step=say)
+    console.print(f"{bundle} answers as it should.", markup=False)
+
+
+@app.command()
+def serve(
+    bundle: Annotated[Path | None, typer.Argument(help="The bundle's folder; by default $SCOREWRIGHT_BUNDLE.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on; by default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; by default 5001; 0 takes a free one.")] = None,
+    worker_count: Annotated[int | None, typer.Option(help="Scorer processes; by default $WORKER_COUNT or 1.")] = None,
+    max_queue: Annotated[int | None, typer.Option(help="Requests that may wait for a scorer.")] = None,
+    max_batch_requests: Annotated[int | None, typer.Option(help="Requests in one run_many() at most.")] = None,
+    max_body_bytes: Annotated[int | None, typer.Option(help="Bytes a request's body may have.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="CRITICAL, ERROR, WARNING, INFO or DEBUG.")] = None,
+    access_log: Annotated[bool | None, typer.Option("--access-log", help="Log a line for each request.")] = None,
+    allow_version_skew: Annotated[
+        bool | None,
+        typer.Option("--allow-version-skew", help="Go on with other library versions than the model's."),
+    ] = None,
+) -> None:
+    """Serve a bundle over HTTP until SIGTERM or Ctrl-C. docs/service.md has every setting."""
+    from scorewright.service import server, settings
+
+    flags = settings.read(
+        bundle=bundle,
+        host=host,
+        port=port,
+        worker_count=worker_count,
+        max_queue=max_queue,
+        max_batch_requests=max_batch_requests,
+        max_body_bytes=max_body_bytes,
+        log_level=log_level,
+        access_log=access_log,
+        allow_version_skew=allow_version_skew,
+    )
+    sys.exit(server.serve(flags))

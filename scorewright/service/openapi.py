@@ -1,0 +1,51 @@
+"""/openapi.json: this service's own routes, and `/score` as the bundle describes it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fastapi.openapi.utils import get_openapi
+
+from scorewright.errors import BundleError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from scorewright.bundle import Bundle
+
+FILE = "openapi.json"
+
+
+def merged(app: FastAPI, bundle: Bundle) -> bytes:
+    """One OpenAPI 3.1 document of the app's routes and the bundle's. Raises BundleError if the bundle's is none."""
+    manifest = bundle.manifest
+    document = get_openapi(title=manifest.name, version=manifest.version, routes=app.routes)
+    described = _of_bundle(bundle)
+    document["openapi"] = described.get("openapi", document["openapi"])
+    document["info"] |= described.get("info", {})
+    document["paths"] = {"/score": described["paths"]["/score"], **document["paths"]}
+    for section, content in described.get("components", {}).items():
+        document.setdefault("components", {}).setdefault(section, {}).update(content)
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _of_bundle(bundle: Bundle) -> dict[str, Any]:
+    if FILE not in bundle.manifest.files:
+        return {"paths": {"/score": _UNDESCRIBED}}
+    try:
+        described = bundle.json(FILE)
+    except ValueError as error:
+        raise BundleError(f"{bundle.path(FILE)} is not JSON: {error}.") from error
+    if not isinstance(described, dict) or "/score" not in described.get("paths", {}):
+        raise BundleError(f"{bundle.path(FILE)} does not describe the path /score.")
+    return described
+
+
+_UNDESCRIBED = {
+    "post": {
+        "summary": "Score",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        "responses": {"200": {"description": "What run() returned.", "content": {"application/json": {"schema": {}}}}},
+    }
+}

@@ -1,0 +1,142 @@
+"""Azure ML's scoring protocol: ids, headers, queries and error bodies. Pure.
+
+Contract: azureml-inference-server-http 1.5.1, server/routes.py and server/input_parsers.py.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import getrandbits
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from scorewright.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+
+ID_LIMIT = 100
+"""Characters that an id given by a client may have."""
+
+RETRY_AFTER_SECONDS = 1
+"""What a client refused for want of room is told to wait."""
+
+NOT_FOUND = (
+    "The requested URL was not found on the server. If you entered the URL manually please check your spelling and"
+    " try again."
+)
+METHOD_NOT_ALLOWED = "The method is not allowed for the requested URL."
+INTERNAL_ERROR = "An unexpected internal error occurred. Check the logs for more info."
+SCRIPT_ERROR = "An unexpected error occurred in scoring script. Check the logs for more info."
+SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
+
+_UUID_MASK = 0xF000_C000_0000_0000_0000
+_UUID_VERSION_4 = 0x4000_8000_0000_0000_0000
+_ALLOWED = b"GET, POST, OPTIONS"
+_OWN_HEADERS = frozenset(
+    (
+        *(b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id", b"x-ms-run-fn-exec-ms"),
+        *(b"x-ms-server-version", b"content-length", b"connection", b"transfer-encoding"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The id of a request, and the headers that tell it to the client.
+
+    `refusal` is why the request is not taken although its id is known: a client id that is too long.
+    """
+
+    request_id: bytes
+    headers: Headers
+    refusal: str = ""
+
+
+def new_id() -> bytes:
+    """A version-4 UUID. It names a request and guards nothing, so it need not cost a system call."""
+    digits = b"%032x" % ((getrandbits(128) & ~_UUID_MASK) | _UUID_VERSION_4)
+    return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def read_ids(headers: Iterable[tuple[bytes, bytes]], new_id: bytes) -> Ids:
+    """The ids among a request's headers (lower-case names); `new_id` where it brings none."""
+    request_id, legacy, client, trace = new_id, b"", b"", None
+    for name, value in headers:
+        if name == b"x-request-id":
+            request_id = value
+        elif name == b"x-ms-client-request-id":
+            client = value
+        elif name == b"x-ms-request-id":
+            legacy = value
+        elif name == b"traceid":
+            trace = value
+    traced = [] if trace is None else [(b"traceid", trace)]
+    if len(request_id) > ID_LIMIT:
+        return Ids(new_id, [(b"x-request-id", new_id), *traced], f"x-request-id must not exceed {ID_LIMIT} characters")
+    answered: Headers = [(b"x-request-id", request_id)] if request_id else []
+    if len(legacy) > ID_LIMIT or len(client) > ID_LIMIT:
+        refusal = f"x-ms-request-id and x-ms-client-request-id must not exceed {ID_LIMIT} characters"
+        return Ids(request_id, answered + traced, refusal)
+    # The deprecated x-ms-request-id stands in for the client's id, and is answered whether it was given or not.
+    client = client or legacy
+    legacy = legacy or client or request_id
+    if legacy:
+        answered.append((b"x-ms-request-id", legacy))
+    if client:
+        answered.append((b"x-ms-client-request-id", client))
+    return Ids(request_id, answered + traced)
+
+
+def query_to_json(query: bytes) -> bytes:
+    """What run() is given for a GET: the query's parameters as a JSON object.
+
+    Each value is parsed as JSON if it parses, else it is a string; a repeated parameter becomes a list.
+    Raises RequestError 400 if a value is nested too deep to be parsed.
+    """
+    values: dict[str, list[Any]] = {}
+    for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace"):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        except RecursionError:
+            raise RequestError(400, f"The query parameter {name!r} is nested too deep.") from None
+        values.setdefault(name, []).append(value)
+    return json.dumps({name: found[0] if len(found) == 1 else found for name, found in values.items()}).encode()
+
+
+def error_body(message: str) -> bytes:
+    """The one shape of every error."""
+    return json.dumps({"message": message}).encode()
+
+
+def error_headers(status: int) -> Headers:
+    """The headers of an error that did not come out of run()."""
+    headers: Headers = [(b"content-type", b"application/json"), (b"x-ms-run-function-failed", b"False")]
+    if status in {429, 503}:
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
+    if status == 405:
+        headers.append((b"allow", _ALLOWED))
+    return headers
+
+
+def scored_headers(headers: Headers, *, failed: bool, milliseconds: float) -> Headers:
+    """The headers of an answer: the script's own, whether run() failed, and how long it took (not below 0)."""
+    kept = [pair for pair in headers if pair[0] not in _OWN_HEADERS]
+    kept.append((b"x-ms-run-function-failed", b"True" if failed else b"False"))
+    if milliseconds >= 0:
+        kept.append((b"x-ms-run-fn-exec-ms", b"%.3f" % milliseconds))
+    return kept
+
+
+def options_headers() -> Headers:
+    """What OPTIONS is answered with, beside an empty body."""
+    return [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"allow", _ALLOWED),
+        (b"x-ms-run-function-failed", b"False"),
+    ]

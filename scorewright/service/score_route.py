@@ -1,0 +1,155 @@
+"""`/score`: the one route that must be quick, so it is bare ASGI: no request object, no validation, no middleware."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from scorewright.errors import RequestError
+from scorewright.service import log
+from scorewright.service.engine import ClientGoneError
+from scorewright.service.protocols import azureml
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Generator
+    from typing import Any
+
+    from starlette.types import Receive, Scope, Send
+
+    from scorewright.service.engine import Engine
+
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is still taken and thrown away, so that the client gets to read why."""
+
+
+class ScoreRoute:
+    """The ASGI application at `/score`.
+
+    It reads ids and the body, has the engine score it and writes the answer; the body is not parsed.
+    Contract: azureml-inference-server-http 1.5.1, server/routes.py.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_body_bytes: int,
+        own_headers: azureml.Headers,
+        access_log: logging.Logger | None,
+    ) -> None:
+        self._engine = engine
+        self._max_body_bytes = max_body_bytes
+        self._own = own_headers
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        ids = azureml.read_ids(scope["headers"], azureml.new_id())
+        try:
+            if ids.refusal:
+                raise RequestError(431, ids.refusal)
+            method = scope["method"]
+            if method == "POST":
+                body = await self._body(scope, receive)
+            elif method == "GET":
+                body = azureml.query_to_json(scope["query_string"])
+            elif method == "OPTIONS":
+                await self._answer(send, ids, 200, azureml.options_headers(), b"")
+                return
+            else:
+                raise RequestError(405, azureml.METHOD_NOT_ALLOWED)
+            scored = await self._engine.score(ids.request_id, body, lambda: _gone(receive))
+        except RequestError as refusal:
+            status = refusal.status
+            headers = azureml.error_headers(status)
+            answer = azureml.error_body(refusal.message)
+            if status == 413:
+                await self._refuse_unread(receive, send, ids, headers, answer)
+            else:
+                await self._answer(send, ids, status, headers, answer)
+        except ClientGoneError:
+            return
+        else:
+            status, answer = scored.status, scored.body
+            headers = azureml.scored_headers(scored.headers, failed=scored.failed, milliseconds=scored.milliseconds)
+            await self._answer(send, ids, status, headers, answer)
+        if self._access_log is not None:
+            self._access_log.info(
+                "%s /score %d %.3fms %d",
+                scope["method"],
+                status,
+                (time.perf_counter() - begun) * 1000,
+                len(answer),
+                extra=log.of(ids.request_id.decode("latin-1")),
+            )
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self._max_body_bytes:
+                raise self._too_large()
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False):
+            pieces = [body]
+            size = len(body)
+            while message.get("more_body", False):
+                if size > self._max_body_bytes:
+                    raise self._too_large()
+                message = await receive()
+                piece = message.get("body", b"")
+                size += len(piece)
+                pieces.append(piece)
+            body = b"".join(pieces)
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        if len(body) > self._max_body_bytes:
+            raise self._too_large()
+        return body
+
+    def _too_large(self) -> RequestError:
+        return RequestError(413, f"The request body is larger than {self._max_body_bytes} bytes, the service's limit.")
+
+    async def _answer(
+        self, send: Send, ids: azureml.Ids, status: int, headers: azureml.Headers, body: bytes, *, last: bool = True
+    ) -> None:
+        headers += ids.headers
+        headers += self._own
+        headers.append((b"content-length", b"%d" % len(body)))
+        if self._engine.draining:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    async def _refuse_unread(
+        self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, body: bytes
+    ) -> None:
+        """Answer before the body is read, and close the connection.
+
+        Closed while the client still sends, it would be reset, and the answer lost on its way.
+        """
+        headers.append((b"connection", b"close"))
+        await self._answer(send, ids, 413, headers, body, last=False)
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (await receive()).get("more_body", False):
+                    pass
+        except TimeoutError:
+            pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _gone(receive: Receive) -> bool:
+    """Whether the client has gone away, without waiting and without a task to watch for it.
+
+    Once the body is read, an ASGI server's receive() has only the disconnect left to tell: it is started, and
+    dropped again if it would wait.
+    """
+    waiting: Generator[Any, None, Any] = receive().__await__()
+    try:
+        next(waiting)
+    except StopIteration as told:
+        return bool(told.value["type"] == "http.disconnect")
+    waiting.close()
+    return False

@@ -1,0 +1,40 @@
+"""Fixtures that more than one part's tests use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.command import Command, command_of
+from tests.examples_run import Example, run_example
+from tests.hand_made import hand_made_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scorewright.bundle import Bundle
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `scorewright ...` and gives its exit code and output."""
+    return command_of(monkeypatch, capsys)
+
+
+@pytest.fixture
+def hand_made(tmp_path: Path) -> Bundle:
+    """A bundle made by hand, in the folder `bundle` of the test's own."""
+    return hand_made_bundle(tmp_path / "bundle")
+
+
+@pytest.fixture(scope="session")
+def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """The decision-tree example, run once."""
+    return run_example("breast_cancer", "breast-cancer", tmp_path_factory.mktemp("breast_cancer"))
+
+
+@pytest.fixture(scope="session")
+def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """The Keras example, run once."""
+    return run_example("cifar10", "cifar10", tmp_path_factory.mktemp("cifar10"))
