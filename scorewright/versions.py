@@ -18,14 +18,20 @@ EXACT = ("scikit-learn", "keras", "tensorflow")
 """Their pickles and files are only promised to load in the very release that wrote them."""
 
 
+SAME = {"tensorflow": ("tensorflow-cpu", "tensorflow-intel", "tensorflow-macos")}
+"""Distributions that are the same library, release for release, under a name of their own."""
+
+
 def installed(names: Iterable[str]) -> dict[str, str]:
     """The versions of python and of those of `names` that are installed, without importing any."""
     found = {"python": platform.python_version()}
     for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+        for distribution in (name, *SAME.get(name, ())):
+            try:
+                found[name] = version(distribution)
+                break
+            except PackageNotFoundError:
+                continue
     return found
 
 

@@ -82,7 +82,9 @@ def generate(
         _write(folder / "expected_response.json", _json(response))
         example = (_short(request), _short(response))
         _write(folder / "score.py", render.entry_script(spec, name, example))
-        document = openapi.document(name, version, spec.info.kind, spec.signature, request, response)
+        document = openapi.document(
+            name, version, spec.info.kind, spec.signature, request, response, largest=spec.largest
+        )
         _write(folder / "openapi.json", _json(document, indent=2))
         manifest = _manifest(spec, folder, name, version)
         _write(folder / MANIFEST, manifest.to_json())
@@ -187,6 +189,11 @@ def _rehearsed(spec: ModelSpec, folder: Path, direct: dict[str, Any], allow_vers
 
 
 def _manifest(spec: ModelSpec, folder: Path, name: str, version: str) -> Manifest:
+    older = tuple(
+        f"The model was saved by {package} {made_with}; this bundle is made for {package} {spec.versions[package]}."
+        for package, made_with in spec.model.trained_with.items()
+        if made_with != spec.versions[package]
+    )
     return Manifest(
         name=name,
         version=version,
@@ -197,7 +204,7 @@ def _manifest(spec: ModelSpec, folder: Path, name: str, version: str) -> Manifes
         versions=spec.versions,
         signature=spec.signature,
         sample=SampleInfo(source="made" if spec.sample_made else "given", rows=spec.sample_rows),
-        notes=spec.notes,
+        notes=spec.notes + older,
         files=hash_files(folder),
     )
 

@@ -7,31 +7,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scorewright.bundle import Signature, TensorSpec
 
-_TYPES: dict[str, dict[str, Any]] = {
+Schema = dict[str, Any]
+
+_TYPES: dict[str, Schema] = {
     "string": {"type": "string"},
     "datetime": {"type": "string", "format": "date-time"},
     "bool": {"type": "boolean"},
-    "category": {},
+    "category": {"type": ["string", "number", "boolean"]},
 }
+_LARGEST = {"float16": 65504.0, "float32": 3.4028234663852886e38}
 
 
 def document(
-    name: str, version: str, kind: str, signature: Signature, request: object, response: object
-) -> dict[str, Any]:
-    """The whole document, with the sample as its example."""
-    row, rows = _data(signature)
-    any_row: dict[str, Any] = {"anyOf": [*row, {"type": "array", "minItems": 1, "items": {"anyOf": row}}, *rows]}
-    properties = {"data": any_row, "method": _method(signature)}
-    forms: list[dict[str, Any]] = [
-        {"type": "object", "required": ["data"], "properties": properties, "additionalProperties": False}
-    ]
+    name: str,
+    version: str,
+    kind: str,
+    signature: Signature,
+    request: object,
+    response: object,
+    *,
+    largest: float | None = None,
+) -> Schema:
+    """The whole document, with the sample as its example; `largest` bounds the numbers that the model takes."""
+    rows = _Rows(signature, largest).any_of()
+    method = {"type": "string", "enum": list(signature.methods), "default": signature.default_method}
+    forms = [_form("data", {"$ref": "#/components/schemas/Rows"})]
     if signature.layout != "text":
-        forms.append(_split_form(signature))
+        alone = {"allOf": [{"$ref": "#/components/schemas/Rows"}, {"type": "array"}]}
+        forms.append(_form("input_data", {"anyOf": [_split(signature), alone]}))
+    answers = {method: _answers(of.outputs) for method, of in signature.methods.items()}
     schemas = {
         "Request": {"oneOf": forms},
+        "Rows": rows,
+        "Method": method,
         "Response": {
             "type": "object",
-            "properties": {method: _answers(of.outputs) for method, of in signature.methods.items()},
+            "properties": answers,
             "description": "One key, the method; one item a row.",
         },
         "Error": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
@@ -39,135 +50,165 @@ def document(
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": version, "description": f"Scores requests with a {kind}."},
-        "paths": {"/score": {"post": _operation(request, response)}},
+        "paths": {"/score": {"post": _post(request, response), "get": _get(response)}},
         "components": {"schemas": schemas},
     }
 
 
-def _operation(request: object, response: object) -> dict[str, Any]:
-    def content(schema: str, example: object) -> dict[str, Any]:
-        body: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
-        return {"application/json": body if example is None else body | {"example": example}}
+def _content(schema: str, example: object = None) -> Schema:
+    body: Schema = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    return {"application/json": body if example is None else body | {"example": example}}
 
+
+def _responses(response: object) -> Schema:
+    return {
+        "200": {"description": "The model's answers.", "content": _content("Response", response)},
+        "400": {
+            "description": "A request the model cannot take; the message says where and why.",
+            "content": _content("Error"),
+        },
+    }
+
+
+def _post(request: object, response: object) -> Schema:
     return {
         "operationId": "score",
         "summary": "Score rows with the model",
-        "requestBody": {"required": True, "content": content("Request", request)},
-        "responses": {
-            "200": {"description": "The model's answers.", "content": content("Response", response)},
-            "400": {
-                "description": "A request the model cannot take; the message says where and why.",
-                "content": content("Error", None),
-            },
-        },
+        "requestBody": {"required": True, "content": _content("Request", request)},
+        "responses": _responses(response),
     }
 
 
-def _method(signature: Signature) -> dict[str, Any]:
-    return {"type": "string", "enum": list(signature.methods), "default": signature.default_method}
-
-
-def _data(signature: Signature) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The forms of one row, and further forms of several."""
-    if signature.layout == "text":
-        return [{"type": "string"}], []
-    if signature.layout == "tensors":
-        return _tensors(signature)
-    if signature.layout == "array":
-        data = signature.inputs[0]
-        width = data.shape[1]
-        names = signature.features
-        values = [_value(data)] * (width or 0)
-        row: dict[str, Any] = {"type": "array", "items": _value(data), "minItems": width, "maxItems": width}
-    else:
-        values = [_value(column) for column in signature.inputs]
-        names = tuple(column.name for column in signature.inputs) if signature.dataframe else None
-        row = {"type": "array", "prefixItems": values, "minItems": len(values), "maxItems": len(values)}
-    forms = [row]
-    if names:
-        forms.append(
-            {
-                "type": "object",
-                "required": list(names),
-                "properties": dict(zip(names, values, strict=True)),
-                "additionalProperties": False,
-            }
-        )
-    return forms, []
-
-
-def _tensors(signature: Signature) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    def of_rows(rows: bool) -> dict[str, Any]:
-        properties = {
-            tensor.name: _nested(tensor, tensor.shape[1:]) if not rows else _nested(tensor, tensor.shape)
-            for tensor in signature.inputs
-        }
-        return {
-            "type": "object",
-            "required": list(properties),
-            "properties": properties,
-            "additionalProperties": False,
-        }
-
-    if len(signature.inputs) > 1:
-        return [of_rows(False)], [of_rows(True)]
-    tensor = signature.inputs[0]
-    forms = [_nested(tensor, tensor.shape[1:])]
-    if signature.features:
-        value = _value(tensor)
-        names = list(signature.features)
-        forms.append({"type": "object", "required": names, "properties": dict.fromkeys(names, value)})
-    return forms, [of_rows(False), of_rows(True)]
-
-
-def _split_form(signature: Signature) -> dict[str, Any]:
-    split = {
-        "type": "object",
-        "required": ["data"],
-        "properties": {
-            "columns": {"type": "array", "items": {"type": ["string", "integer"]}},
-            "index": {"type": "array"},
-            "data": {"type": ["array", "object"]},
-        },
+def _get(response: object) -> Schema:
+    """Azure's server takes the query's parameters, each parsed as JSON, as the request's object."""
+    return {
+        "operationId": "score_get",
+        "summary": "Score rows given in the query, each parameter as JSON",
+        "parameters": [
+            {"name": "data", "in": "query", "required": True, "content": _content("Rows")},
+            {"name": "method", "in": "query", "required": False, "content": _content("Method")},
+        ],
+        "responses": _responses(response),
     }
+
+
+def _form(key: str, rows: Schema) -> Schema:
     return {
         "type": "object",
-        "required": ["input_data"],
-        "properties": {"input_data": {"anyOf": [split, {"type": "array"}]}, "method": _method(signature)},
+        "required": [key],
+        "properties": {key: rows, "method": {"$ref": "#/components/schemas/Method"}},
         "additionalProperties": False,
     }
 
 
-def _value(tensor: TensorSpec) -> dict[str, Any]:
-    if tensor.categories is not None and tensor.dtype != "category":
-        values = [*tensor.categories, *([None] if tensor.missing else [])]
-        return {"enum": values}
-    schema = dict(
-        _TYPES.get(tensor.dtype, {"type": "integer" if tensor.dtype.startswith(("int", "uint")) else "number"})
-    )
-    if tensor.missing and "type" in schema:
-        schema["type"] = [schema["type"], "null"]
-    return schema
+def _split(signature: Signature) -> Schema:
+    """A DataFrame in MLflow's form: its columns in any order."""
+    names = signature.features
+    if signature.layout == "columns" and signature.dataframe:
+        names = tuple(column.name for column in signature.inputs)
+    columns: Schema = {"type": ["array", "null"]}
+    if names:
+        columns |= {"items": {"enum": list(names)}, "uniqueItems": True, "minItems": len(names), "maxItems": len(names)}
+    elif signature.layout != "tensors":
+        width = signature.inputs[0].shape[1] if signature.layout == "array" else len(signature.inputs)
+        columns |= {"items": {"type": ["string", "integer"]}, "minItems": width, "maxItems": width}
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"columns": columns, "index": {}, "data": {"$ref": "#/components/schemas/Rows"}},
+        "additionalProperties": False,
+    }
 
 
-def _nested(tensor: TensorSpec, shape: tuple[int | None, ...]) -> dict[str, Any]:
-    schema = _value(tensor)
+class _Rows:
+    """The forms of one row, and of several."""
+
+    def __init__(self, signature: Signature, largest: float | None) -> None:
+        self._signature = signature
+        self._largest = largest
+
+    def any_of(self) -> Schema:
+        """One row, a list of rows, or what else holds several."""
+        row, rows = self._forms()
+        many = {"type": "array", "minItems": 1, "items": row[0] if len(row) == 1 else {"anyOf": row}}
+        return {"anyOf": [*row, many, *rows]}
+
+    def _forms(self) -> tuple[list[Schema], list[Schema]]:
+        signature = self._signature
+        if signature.layout == "text":
+            return [{"type": "string"}], []
+        if signature.layout == "tensors":
+            return self._tensors()
+        if signature.layout == "array":
+            (data,) = signature.inputs
+            width = data.shape[1] or 0
+            value = self._value(data)
+            row = {"type": "array", "items": value, "minItems": width, "maxItems": width}
+            return [row, *_records(dict.fromkeys(signature.features or (), value))], []
+        values = {column.name: self._value(column) for column in signature.inputs}
+        row = {"type": "array", "prefixItems": list(values.values()), "minItems": len(values), "maxItems": len(values)}
+        return [row, *(_records(values) if signature.dataframe else [])], []
+
+    def _tensors(self) -> tuple[list[Schema], list[Schema]]:
+        inputs = self._signature.inputs
+        one = {tensor.name: self._nested(tensor, tensor.shape[1:]) for tensor in inputs}
+        several = {tensor.name: self._nested(tensor, tensor.shape) for tensor in inputs}
+        if len(inputs) > 1:
+            return _records(one), _records(several)
+        by_name = _records(dict.fromkeys(self._signature.features or (), self._value(inputs[0])))
+        return [one[inputs[0].name], *by_name], [*_records(one), *_records(several)]
+
+    def _value(self, tensor: TensorSpec) -> Schema:
+        if tensor.categories is not None and tensor.dtype != "category":
+            return {"enum": [*tensor.categories, *([None] if tensor.missing else [])]}
+        schema = dict(_TYPES.get(tensor.dtype, {}))
+        if not schema:
+            schema = _integer(tensor.dtype) if tensor.dtype.startswith(("int", "uint")) else {"type": "number"}
+        largest = self._largest or _LARGEST.get(tensor.dtype)
+        if schema["type"] == "number" and largest:
+            schema |= {"minimum": -largest, "maximum": largest}
+        if tensor.missing:
+            kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            schema["type"] = [*kinds, "null"]
+        return schema
+
+    def _nested(self, tensor: TensorSpec, shape: tuple[int | None, ...]) -> Schema:
+        return _lists(self._value(tensor), shape)
+
+
+def _integer(dtype: str) -> Schema:
+    bits = int(dtype.lstrip("uint"))
+    low, high = (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _records(values: dict[str, Schema]) -> list[Schema]:
+    """An object with a value for each name; nothing where there are no names."""
+    if not values:
+        return []
+    return [{"type": "object", "required": list(values), "properties": values, "additionalProperties": False}]
+
+
+def _lists(value: Schema, shape: tuple[int | None, ...]) -> Schema:
     for size in reversed(shape):
-        schema = {"type": "array", "items": schema}
-        if size is not None:
-            schema |= {"minItems": size, "maxItems": size}
-    return schema
+        value = {"type": "array", "items": value, "minItems": size or 1} | ({"maxItems": size} if size else {})
+    return value
 
 
-def _answers(outputs: tuple[TensorSpec, ...]) -> dict[str, Any]:
+def _answers(outputs: tuple[TensorSpec, ...]) -> Schema:
     if len(outputs) == 1:
-        return _nested(_answer(outputs[0]), outputs[0].shape)
-    properties = {output.name: _nested(_answer(output), output.shape) for output in outputs}
+        return _lists(_answer(outputs[0]), outputs[0].shape)
     if outputs[0].name.endswith("_0"):
-        return {"type": "array", "items": {"type": "array", "minItems": len(outputs), "maxItems": len(outputs)}}
-    return {"type": "object", "properties": properties}
+        each = {"type": "array", "minItems": len(outputs), "maxItems": len(outputs)}
+        return {"type": "array", "items": each}
+    return {
+        "type": "object",
+        "properties": {output.name: _lists(_answer(output), output.shape) for output in outputs},
+    }
 
 
-def _answer(output: TensorSpec) -> TensorSpec:
+def _answer(output: TensorSpec) -> Schema:
     """NaN is answered as null, an infinity as a string: a float may be any of the three."""
-    return output.model_copy(update={"dtype": "category"}) if output.dtype.startswith("float") else output
+    if output.dtype.startswith("float"):
+        return {"type": ["number", "string", "null"]}
+    return _TYPES.get(output.dtype, {"type": "integer"})

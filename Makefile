@@ -1,0 +1,78 @@
+# make demo                  the decision tree of the five-minute example, from training to a scored request
+# make demo MODEL=cifar10    the same for a small Keras CNN
+# make test                  every test, with a Docker engine and Azure's own inference server set up for them
+# make check                 lint, format, strict types
+#
+# Needs python3 (3.11 to 3.13), make and git. Each target installs what it needs into .venv, once.
+
+MODEL ?= breast_cancer
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+PY := $(VENV)/bin/python
+JUDGE := .cache/judge
+PINS := constraints/dev.txt
+# pip names each package index that it passes over; only what fails is worth a line.
+INSTALL := -m pip install -qq --disable-pip-version-check
+
+MODELS := breast_cancer cifar10
+ifeq ($(filter $(MODEL),$(MODELS)),)
+$(error There is no example MODEL=$(MODEL); there are: $(MODELS))
+endif
+DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
+
+.PHONY: demo test check docs clean
+.DELETE_ON_ERROR:
+
+demo: $(DEMO_NEEDS)
+	@$(PY) examples/$(MODEL).py
+
+# Without an engine the container tests are skipped and say so; on CI that is a failure.
+test: $(VENV)/.with-dev $(JUDGE)/.done
+	@tests/docker/engine.sh || test -z "$$CI"
+	@SCOREWRIGHT_JUDGE=$(abspath $(JUDGE))/bin/azmlinfsrv $(PY) -m pytest
+
+check: $(VENV)/.with-dev
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+# docs/cli.md, from the commands' own help; a test holds it against them.
+docs: $(VENV)/.with-dev
+	$(PY) -m typer scorewright.cli utils docs --name scorewright --output docs/cli.md
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+
+$(VENV)/.made:
+	@if [ -z "$(PYTHON)" ]; then \
+	    echo "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH: name one with make PYTHON=..." >&2; exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments: install its venv (on Debian: apt-get install python3-venv)." >&2; \
+	    exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.with-sklearn: $(VENV)/.made pyproject.toml $(PINS)
+	@echo "installing scorewright and scikit-learn into $(VENV)"
+	@$(PY) $(INSTALL) -c $(PINS) -e '.[sklearn]'
+	@touch $@
+
+$(VENV)/.with-keras: $(VENV)/.made pyproject.toml $(PINS)
+	@echo "installing scorewright, scikit-learn, Keras and TensorFlow into $(VENV) (some minutes)"
+	@$(PY) $(INSTALL) -c $(PINS) -e '.[sklearn,keras]'
+	@touch $@ $(VENV)/.with-sklearn
+
+$(VENV)/.with-dev: $(VENV)/.made pyproject.toml $(PINS)
+	@echo "installing scorewright, its tests' needs, Keras and TensorFlow into $(VENV) (some minutes)"
+	@$(PY) $(INSTALL) -c $(PINS) -e '.[dev,keras]'
+	@touch $@ $(VENV)/.with-sklearn $(VENV)/.with-keras
+
+# Azure's server needs releases that scorewright does not: it judges from an environment of its own.
+$(JUDGE)/.done: $(VENV)/.made constraints/judge.txt
+	@echo "installing Azure's inference server into $(JUDGE) (some minutes)"
+	@$(PYTHON) -m venv --clear $(JUDGE)
+	@$(JUDGE)/bin/python $(INSTALL) -r constraints/judge.txt
+	@touch $@

@@ -1,0 +1,126 @@
+"""One container on its way to being healthy."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from scorewright.deploy.http import healthy
+from scorewright.errors import DockerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker.models.containers import Container
+
+HOST = "127.0.0.1"
+SERVICE_PORT = 5001
+
+GRACE = 30
+"""Seconds a service is given to finish what it has accepted."""
+
+LOG_TAIL = 25
+POLL = 0.2
+
+OUT_OF_MEMORY = "It was killed, most often for want of memory: give it more with --memory."
+CAUSES = {
+    3: "The entry script's init() failed: its traceback is above. `scorewright check BUNDLE` finds it without Docker.",
+    6: "The bundle in the container is not what its manifest says: build the image again, or mount the whole bundle.",
+    7: "The image has other library versions than the model was made with: build it again from the bundle.",
+    126: "The image's command cannot be run: is it an image that `scorewright build` made?",
+    127: "The image has no such command: is it an image that `scorewright build` made?",
+    137: OUT_OF_MEMORY,
+}
+
+Report = Callable[[str], None]
+"""Told what is going on, a line at a time."""
+
+
+@contextlib.contextmanager
+def replacing(taken: Container | None, container: Container, name: str, tell: Report) -> Iterator[None]:
+    """Stop what has the name while the body starts `container`. If that fails, all is as it was before."""
+    old = taken if taken is not None and taken.id != container.id else None
+    ran = old is not None and old.status == "running"
+    try:
+        if old is not None:
+            tell(f"stopping the {name} of before")
+            old.stop(timeout=GRACE)
+        yield
+    except BaseException:
+        container.remove(force=True)
+        if old is not None and ran:
+            tell(f"starting the {name} of before again")
+            old.start()
+        raise
+    if old is not None:
+        old.remove(force=True)
+        container.rename(name)
+
+
+def start(container: Container, name: str, port: int) -> None:
+    """Start a container that is to be published on `port`. Raises DockerError if the engine cannot."""
+    from docker.errors import APIError
+
+    try:
+        container.start()
+    except APIError as error:
+        said = str(error.explanation)
+        if re.search(r"already allocated|already in use", said):
+            raise DockerError(
+                f"Port {port} on {HOST} is taken.", hint="Choose another with --port, or a free one with --port 0."
+            ) from None
+        raise DockerError(f"The engine cannot start {name}: {said}") from None
+
+
+def wait_until_healthy(container: Container, name: str, timeout: float, tell: Report) -> int:
+    """The port on which the container has become healthy.
+
+    Raises DockerError with the container's last words if it ends, or is not healthy within `timeout` seconds.
+    """
+    began = time.monotonic()
+    while True:
+        container.reload()
+        port = published_port(container)
+        waited = time.monotonic() - began
+        if port is not None and healthy(HOST, port):
+            tell(f"healthy after {waited:.1f} s")
+            return port
+        if container.status in ("exited", "dead"):
+            raise _ended(container, name)
+        if waited > timeout:
+            raise DockerError(
+                f"{name} was not healthy within {timeout:g} s; it was removed. Its last lines:\n"
+                + _indented(logs_of(container, LOG_TAIL)),
+                hint="Give it longer with --timeout, or see in the lines above what it waits for.",
+            )
+        last = logs_of(container, 1).strip()
+        tell(f"waiting until it is healthy{': ' + last if last else ''}")
+        time.sleep(POLL)
+
+
+def _ended(container: Container, name: str) -> DockerError:
+    state = container.attrs["State"]
+    code = int(state["ExitCode"])
+    return DockerError(
+        f"{name} ended with exit code {code} before it was healthy; it was removed. Its last lines:\n"
+        + _indented(logs_of(container, LOG_TAIL)),
+        hint=OUT_OF_MEMORY if state.get("OOMKilled") else CAUSES.get(code, ""),
+    )
+
+
+def published_port(container: Container) -> int | None:
+    """The port on this machine that leads to the service; None while it does not run."""
+    published = container.attrs["NetworkSettings"]["Ports"].get(f"{SERVICE_PORT}/tcp") or []
+    return int(published[0]["HostPort"]) if published else None
+
+
+def logs_of(container: Container, tail: int | None = None) -> str:
+    """What the container has said; only the last `tail` lines if given."""
+    return container.logs(tail="all" if tail is None else tail).decode("utf-8", "replace")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines()) or "  (it said nothing)"

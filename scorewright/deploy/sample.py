@@ -1,0 +1,45 @@
+"""A first request for what was deployed: the bundle's own sample, as a command line."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import shlex
+import tarfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+SAMPLE = "sample_request.json"
+INLINE = 600
+"""Bytes of a sample that a command line still shows well."""
+
+
+def curl_line(container: Container, uri: str) -> str:
+    """A curl command that scores the sample of the bundle that the container serves, baked in or mounted."""
+    curl = ["curl", "-sS", "-H", "Content-Type: application/json", "--data-binary"]
+    place = _place(container)
+    sample = _copied(container, place)
+    if not sample:
+        return shlex.join([*curl, '{"data": []}', uri])
+    if len(sample) <= INLINE:
+        return shlex.join([*curl, " ".join(sample.decode().split()), uri])
+    return f"{shlex.join(['docker', 'exec', str(container.name), 'cat', place])} | {shlex.join([*curl, '@-', uri])}"
+
+
+def _place(container: Container) -> str:
+    settings = dict(setting.split("=", 1) for setting in container.attrs["Config"]["Env"] or [])
+    return posixpath.join(settings.get("SCOREWRIGHT_BUNDLE", "/var/azureml-app"), SAMPLE)
+
+
+def _copied(container: Container, place: str) -> bytes:
+    from docker.errors import NotFound
+
+    try:
+        chunks, _ = container.get_archive(place)
+    except NotFound:
+        return b""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        file = archive.extractfile(posixpath.basename(place))
+        return file.read() if file else b""
