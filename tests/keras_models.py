@@ -97,6 +97,20 @@ def normalised() -> Any:
     return keras.Sequential([keras.Input((3,), name="raw"), scale, keras.layers.Dense(2)])
 
 
+def texts() -> Any:
+    """Texts, a flag and numbers in, by way of a layer that splits texts itself."""
+    import keras
+
+    text = keras.Input((1,), dtype="string", name="text")
+    flag = keras.Input((1,), dtype="bool", name="flag")
+    words = keras.layers.TextVectorization(max_tokens=20, output_sequence_length=4)
+    words.adapt(["good bad fine", "fine good"])
+    counted = keras.ops.cast(words(text), "float32")
+    joined = keras.layers.Concatenate()([counted, keras.ops.cast(flag, "float32")])
+    return keras.Model([text, flag], keras.layers.Dense(2)(joined))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
-    build.__name__: build for build in (tabular, image, late_built, functional, several, dicts, sequence, normalised)
+    build.__name__: build
+    for build in (tabular, image, late_built, functional, several, dicts, sequence, normalised, texts)
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scorewright.bundle import Signature, TensorSpec
 
 Schema = dict[str, Any]
+
+MOST_IN_A_URL = 200
+"""How many values a row may have for GET to be described: servers bound a URL to some 60 KB."""
 
 _TYPES: dict[str, Schema] = {
     "string": {"type": "string"},
@@ -50,7 +54,7 @@ def document(
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": version, "description": f"Scores requests with a {kind}."},
-        "paths": {"/score": {"post": _post(request, response), "get": _get(response)}},
+        "paths": {"/score": {"post": _post(request, response)} | _get(signature, response)},
         "components": {"schemas": schemas},
     }
 
@@ -79,16 +83,23 @@ def _post(request: object, response: object) -> Schema:
     }
 
 
-def _get(response: object) -> Schema:
-    """Azure's server takes the query's parameters, each parsed as JSON, as the request's object."""
+def _get(signature: Signature, response: object) -> Schema:
+    """Azure's server takes the query's parameters, each parsed as JSON, as the request's object.
+
+    An image does not fit into a URL: where a row has many values, only POST is described.
+    """
+    if sum(prod(size or 1 for size in spec.shape[1:]) for spec in signature.inputs) > MOST_IN_A_URL:
+        return {}
     return {
-        "operationId": "score_get",
-        "summary": "Score rows given in the query, each parameter as JSON",
-        "parameters": [
-            {"name": "data", "in": "query", "required": True, "content": _content("Rows")},
-            {"name": "method", "in": "query", "required": False, "content": _content("Method")},
-        ],
-        "responses": _responses(response),
+        "get": {
+            "operationId": "score_get",
+            "summary": "Score rows given in the query, each parameter as JSON",
+            "parameters": [
+                {"name": "data", "in": "query", "required": True, "content": _content("Rows")},
+                {"name": "method", "in": "query", "required": False, "content": _content("Method")},
+            ],
+            "responses": _responses(response),
+        }
     }
 
 
@@ -109,7 +120,9 @@ def _split(signature: Signature) -> Schema:
     columns: Schema = {"type": ["array", "null"]}
     if names:
         columns |= {"items": {"enum": list(names)}, "uniqueItems": True, "minItems": len(names), "maxItems": len(names)}
-    elif signature.layout != "tensors":
+    elif signature.layout == "tensors":
+        columns = {}
+    else:
         width = signature.inputs[0].shape[1] if signature.layout == "array" else len(signature.inputs)
         columns |= {"items": {"type": ["string", "integer"]}, "minItems": width, "maxItems": width}
     return {

@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scorewright.errors import ModelError, NotFittedError, SampleError, UnsupportedModelError
 from scorewright.score.check import check
+from scorewright.score.compare import difference
 from scorewright.score.generator import generate
 from tests.keras_models import MODELS
-from tests.scripts import loaded
+from tests.scripts import Script, loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scorewright.bundle import Bundle
 
 pytestmark = [
     pytest.mark.keras,
-    # Keras' own: it warns that .h5 is its old format, and numpy that Keras still uses an old spelling.
-    pytest.mark.filterwarnings("ignore:.*HDF5.*:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning"),
 ]
 
 FORMATS = {
@@ -39,6 +39,7 @@ FORMATS = {
     "dicts": "object",
     "sequence": "keras",
     "normalised": "object",
+    "texts": "keras",
 }
 
 
@@ -57,6 +58,9 @@ def saved(model: Any, form: str, folder: Path) -> object:
 def values(bundle: Bundle, rows: int, seed: int = 0) -> dict[str, Any]:
     """Random rows for the bundle's inputs."""
     random = np.random.default_rng(seed)
+    if bundle.manifest.signature.inputs[0].dtype == "string":
+        texts = random.choice(["good", "bad good", "fine", "unknown words"], (rows, 1)).astype(object)
+        return {"text": texts, "flag": random.random((rows, 1)) > 0.5}
     return {
         spec.name: random.integers(0, 10, (rows, *(size or 5 for size in spec.shape[1:])))
         if spec.dtype.startswith("int")
@@ -68,7 +72,9 @@ def values(bundle: Bundle, rows: int, seed: int = 0) -> dict[str, Any]:
 def direct(model: Any, arrays: dict[str, Any]) -> dict[str, Any]:
     """What the model itself says, by output."""
     import keras
+    import tensorflow as tf
 
+    arrays = {name: tf.constant(array) for name, array in arrays.items()}
     inputs: Any = arrays
     if not isinstance(getattr(model, "_inputs_struct", None), dict):
         inputs = list(arrays.values()) if len(arrays) > 1 else next(iter(arrays.values()))
@@ -162,6 +168,7 @@ RECORD = {"a": 1, "b": 2, "c": 3, "d": 4}
         {"data": RECORD},
         {"data": [dict(reversed(RECORD.items()))]},
         {"data": {"rows": [ROW]}},
+        {"data": [RECORD]},
         {"input_data": {"columns": ["d", "c", "b", "a"], "index": [0], "data": [[4, 3, 2, 1]]}},
         {"input_data": {"data": [ROW]}},
         {"input_data": [ROW], "method": "predict"},
@@ -186,6 +193,21 @@ def test_every_form_of_a_request_is_the_same_row(bundles: Callable[[str], Bundle
             "data holds a number that does not fit float32 (-3.4028234663852886e+38 to 3.4028234663852886e+38)",
         ),
         ("tabular", '{"data": []}', "data is empty"),
+        ("tabular", '{"data": [[1, 2, true, 4]]}', "data[0][2] is true, it must be a number"),
+        ("tabular", '{"data": [[false, false, false, false]]}', "data[0][3] is false, it must be a number"),
+        (
+            "tabular",
+            '{"input_data": {"columns": ["a"], "data": [[1]]}}',
+            "input_data.columns is a; the model takes a, b, c, d",
+        ),
+        ("tabular", '{"input_data": {"rows": [[1]]}}', "input_data has 'rows'; it takes columns, index and data"),
+        ("texts", '{"data": {"text": [["a"]], "flag": [[1]]}}', "data.flag[0][0] is 1, it must be true or false"),
+        ("texts", '{"data": {"text": [[true]], "flag": [[true]]}}', "data.text[0][0] is true, it must be a text"),
+        (
+            "several",
+            '{"data": {"numbers": [1, 2, 3], "ids": [1, 10]}}',
+            "the model refuses the data: indices[0,1] = 10 is not in [0, 10)",
+        ),
         ("tabular", '{"data": {"a": 1, "b": 2, "c": 3}}', "data has no 'd'; the model takes a, b, c, d"),
         (
             "tabular",
@@ -291,3 +313,43 @@ def test_a_file_of_weights_is_no_model(tmp_path: Path) -> None:
     MODELS["tabular"]().save_weights(tmp_path / "net.weights.h5")
     with pytest.raises(ModelError, match="holds weights only"):
         generate(tmp_path / "net.weights.h5", out=tmp_path / "out")
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from("abcd") | st.text(max_size=2), inner),
+    max_leaves=12,
+)
+BODIES = st.one_of(
+    NESTED.map(lambda data: json.dumps({"data": data})),
+    NESTED.map(lambda data: json.dumps({"input_data": {"columns": ["a", "b", "c", "d"], "data": data}})),
+    st.lists(st.lists(st.integers(-(10**40), 10**40) | st.floats(), min_size=4, max_size=4), max_size=3).map(
+        lambda rows: json.dumps({"data": rows})
+    ),
+    NESTED.map(json.dumps),
+    st.text(),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bodies=st.lists(BODIES, min_size=1, max_size=4))
+def test_any_request_is_answered_or_refused_alone_as_in_company(bodies: list[str], script: Script) -> None:
+    def outcome(value: Any) -> tuple[int, Any]:
+        if isinstance(value, dict):
+            return 200, value["predict"]
+        return value.status_code, json.loads(value.get_data())
+
+    assert script.run_many is not None
+    alone = [outcome(script.run(body)) for body in bodies]
+    together = [outcome(value) for value in script.run_many(bodies)]
+    assert [status for status, _ in together] == [status for status, _ in alone]
+    assert not difference([answer for _, answer in alone], [answer for _, answer in together])
+    assert {status for status, _ in alone} <= {200, 400}
+    assert all(answer["message"] for status, answer in alone if status == 400)
+
+
+@pytest.fixture(scope="module")
+def script(bundles: Callable[[str], Bundle]) -> Iterator[Script]:
+    """The tabular model's script, loaded once."""
+    with loaded(bundles("tabular")) as ready:
+        yield ready

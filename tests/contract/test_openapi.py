@@ -1,0 +1,47 @@
+"""What /openapi.json promises, tried by schemathesis: what it allows is taken, what it forbids is refused."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.service.servers import serving
+
+if TYPE_CHECKING:
+    from tests.examples_run import Example
+
+EXAMPLES = 200
+
+
+def tried(bundle: Path, folder: Path) -> int:
+    """Serve a bundle and have its promises tried; how many requests were sent. Fails with the report."""
+    with serving() as serve:
+        server = serve(str(bundle)).ready()
+        schemathesis = Path(sys.executable).with_name("schemathesis")
+        words = [schemathesis, "run", f"{server.url}/openapi.json", "--max-examples", str(EXAMPLES), "--no-color"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No issues found" in done.stdout, done.stdout
+    (sent,) = re.findall(r"(\d+) generated", done.stdout)
+    return int(sent)
+
+
+def test_the_tree_keeps_its_promises(breast_cancer: Example, tmp_path: Path) -> None:
+    assert tried(breast_cancer.bundle, tmp_path) > EXAMPLES
+
+
+@pytest.mark.keras
+def test_a_network_on_a_table_keeps_its_promises(tmp_path: Path) -> None:
+    import pandas as pd
+
+    from scorewright.score.generator import generate
+    from tests.keras_models import tabular
+
+    sample = pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["a", "b", "c", "d"])
+    bundle = generate(tabular(), sample, name="net", out=tmp_path / "net")
+    assert tried(bundle.root, tmp_path) > EXAMPLES
