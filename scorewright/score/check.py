@@ -97,6 +97,7 @@ def _judge(step: Step, expected: Any, bundle: Bundle) -> str:
         return f"{len(found)} rows equal expected_response.json"
     if not step.result:
         return "the script has none"
+    _require(step, "" if len(step.result) == 3 else f"{len(step.result)} answers to 3 requests")
     first, bad, last = step.result
     for status, body in (first, last):
         words = f"status {status}: {body}" if status != 200 else difference(expected, body)
