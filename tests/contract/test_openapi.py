@@ -23,7 +23,7 @@ def tried(bundle: Path, folder: Path) -> int:
     with serving() as serve:
         server = serve(str(bundle)).ready()
         schemathesis = Path(sys.executable).with_name("schemathesis")
-        words = [schemathesis, "run", f"{server.url}/openapi.json", "--max-examples", str(EXAMPLES), "--no-color"]
+        words = [str(schemathesis), "run", f"{server.url}/openapi.json", "--max-examples", str(EXAMPLES), "--no-color"]
         done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No issues found" in done.stdout, done.stdout
