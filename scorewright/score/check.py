@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright import versions
 from scorewright.bundle import Bundle
-from scorewright.errors import CheckFailedError, ScorewrightError
+from scorewright.errors import BundleError, CheckFailedError, ScorewrightError
 from scorewright.score.batch_file import batch_rows, write_batch_file
 from scorewright.score.compare import difference
 from scorewright.score.rehearsal import Step, rehearse
@@ -53,12 +53,12 @@ def check(
     if not allow_version_skew:
         made_with = bundle.manifest.versions
         _timed("versions", lambda: versions.require(made_with), lambda _: _said(made_with), passed)
-    sample = bundle.path("sample_request.json").read_text("utf-8")
-    expected = bundle.json("expected_response.json")
+    sample, expected = _example(bundle)
     with tempfile.TemporaryDirectory() as folder:
-        file = write_batch_file(bundle.manifest.signature, json.loads(sample)["data"], Path(folder))
+        file = write_batch_file(bundle.manifest.signature, sample["data"], Path(folder))
+        request = json.dumps(sample)
         steps = rehearse(
-            bundle.root, bundle.model_dir, [sample, BAD_REQUEST, sample], file, allow_version_skew=allow_version_skew
+            bundle.root, bundle.model_dir, [request, BAD_REQUEST, request], file, allow_version_skew=allow_version_skew
         )
         for step in steps:
             if step.error:
@@ -66,6 +66,18 @@ def check(
             detail = _judge(step, expected, bundle)
             passed(step.name, detail, step.seconds, step.memory)
     return done
+
+
+def _example(bundle: Bundle) -> tuple[dict[str, Any], Any]:
+    """sample_request.json and expected_response.json. Raises BundleError if they are not what check works with."""
+    try:
+        sample = bundle.json("sample_request.json")
+        expected = bundle.json("expected_response.json")
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{bundle.root} has no sample to check with: {error}.") from None
+    if not isinstance(sample, dict) or "data" not in sample:
+        raise BundleError(f'{bundle.path("sample_request.json")} must be {{"data": ...}}.')
+    return sample, expected
 
 
 def _timed(name: str, do: Callable[[], Any], say: Callable[[Any], str], passed: Callable[..., None]) -> Any:

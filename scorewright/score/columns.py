@@ -8,7 +8,9 @@ from typing import Any
 from scorewright.bundle import TensorSpec
 from scorewright.errors import SampleError
 from scorewright.score import probe
-from scorewright.score.parts import parts
+from scorewright.score.parts import parts, places
+
+_HINT = "Give every column one type: numbers, texts, true and false, or dates."
 
 
 def column_specs(model: Any, methods: list[str], table: Any, names: list[str] | None) -> tuple[TensorSpec, ...]:
@@ -17,35 +19,75 @@ def column_specs(model: Any, methods: list[str], table: Any, names: list[str] | 
     A column of whole numbers is called float64 where the model answers the same on floats: a sample whose
     values happen to be whole must not make the endpoint refuse 37.5.
     """
-    width = table.shape[1]
-    names = names or [f"x{place}" for place in range(width)]
-    gaps = probe.missing(model, methods, table)
+    named = names or [f"x{place}" for place in range(table.shape[1])]
+    nans = probe.missing(model, methods, table)
+    nones = [False] * len(nans) if all(nans) else probe.missing(model, methods, table, None)
+    strict = set(probe.strict_columns(model, methods, table))
     return tuple(
-        _column(model, methods, table, place, name, gap)
-        for place, (name, gap) in enumerate(zip(names, gaps, strict=True))
+        _column(model, methods, table, place, name, nans[place] or nones[place], place in strict)
+        for place, name in enumerate(named)
     )
 
 
-def _column(model: Any, methods: list[str], table: Any, place: int, name: str, gap: bool) -> TensorSpec:
+def _column(
+    model: Any, methods: list[str], table: Any, place: int, name: str, missing: bool, strict: bool
+) -> TensorSpec:
     dtype = _dtype(table, place, name)
     categories: tuple[Any, ...] | None = None
     if dtype == "category":
         known = table.iloc[:, place].cat.categories
         if known.dtype.kind not in "OUSTiufb":
-            raise SampleError(f"The sample's column {name!r} has categories of type {known.dtype}.")
+            raise SampleError(f"The sample's column {name!r} has categories of type {known.dtype}.", hint=_HINT)
         categories = tuple(known.tolist())
-    elif probe.strict_categories(model, methods, table, place):
-        categories = _known_categories(model, name, place)
-    if dtype.startswith(("int", "uint")) and hasattr(table, "iloc"):
-        dtype = "float64" if probe.takes_float(model, methods, table, table.columns[place]) else "int64"
-    return TensorSpec(name=name, dtype=dtype, shape=(None,), missing=gap, categories=categories)
+        if len({str if isinstance(value, str) else type(value) is bool for value in categories}) > 1:
+            raise SampleError(f"The sample's column {name!r} has categories of several types.", hint=_HINT)
+    elif strict:
+        found = _known_categories(model, table.shape[1], names_of(table), place)
+        given = {value for value in _values(table, place) if not is_gap(value)}
+        # What was found may be of an encoder behind a step that moves columns: the sample tells.
+        categories = tuple(value for value in found if not is_gap(value)) if given <= set(found) else None
+    if dtype == "int64" and hasattr(table, "iloc") and probe.takes_float(model, methods, table, table.columns[place]):
+        dtype = "float64"
+    return TensorSpec(name=name, dtype=dtype, shape=(None,), missing=missing, categories=categories)
+
+
+def none_columns(model: Any, methods: list[str], table: Any, specs: tuple[TensorSpec, ...]) -> list[str]:
+    """The columns whose missing value is None, not NaN: models that look at objects tell them apart."""
+    nans = probe.missing(model, methods, table)
+    found = []
+    for place, spec in enumerate(specs):
+        values = _values(table, place)
+        if not spec.missing or str(getattr(values, "dtype", "")) != "object":
+            continue
+        gaps = [value for value in values if is_gap(value)]
+        known = _known_categories(model, table.shape[1], names_of(table), place)
+        if not nans[place] or any(value is None for value in (gaps or known)):
+            found.append(spec.name)
+    return found
+
+
+def frame_types(table: Any, specs: tuple[TensorSpec, ...]) -> dict[str, str]:
+    """The pandas type of each column where its values alone do not tell it: texts, dates, nullable numbers."""
+    types = {spec.name: str(table.iloc[:, place].dtype) for place, spec in enumerate(specs)}
+    return {
+        spec.name: types[spec.name]
+        for spec in specs
+        if spec.dtype in ("string", "datetime") or (types[spec.name][0].isupper() and spec.dtype != "float64")
+        or types[spec.name] == "boolean"
+    }  # fmt: skip
+
+
+def names_of(table: Any) -> list[str] | None:
+    """The names of a table's columns; None for an array."""
+    return [str(name) for name in table.columns] if hasattr(table, "columns") else None
+
+
+def _values(table: Any, place: int) -> Any:
+    return table.iloc[:, place] if hasattr(table, "iloc") else table[:, place]
 
 
 def _dtype(table: Any, place: int, name: str) -> str:
-    if not hasattr(table, "iloc"):
-        values = [value for value in table[:, place] if not _gap(value)]
-        return "string" if any(isinstance(value, str) for value in values) else "float64"
-    series = table.iloc[:, place]
+    series = _values(table, place)
     kind = str(series.dtype)
     if kind == "category":
         return "category"
@@ -54,50 +96,43 @@ def _dtype(table: Any, place: int, name: str) -> str:
     if kind in ("bool", "boolean"):
         return "bool"
     if kind.startswith(("int", "Int", "uint", "UInt")):
-        return "int64"
+        return "int64" if hasattr(table, "iloc") else "float64"
     if kind.startswith(("float", "Float")):
         return "float32" if kind == "float32" else "float64"
-    values = [value for value in series if not _gap(value)]
+    values = [value for value in series if not is_gap(value)]
     if all(isinstance(value, str) for value in values):
-        return "string"
+        return "string" if values or kind != "object" else "float64"
     if all(isinstance(value, bool) for value in values):
         return "bool"
-    if all(isinstance(value, int | float) for value in values):
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return "float64"
-    odd = next(type(value).__name__ for value in values if not isinstance(value, str))
-    raise SampleError(
-        f"The sample's column {name!r} mixes types ({kind}, with {odd}).", hint="Give every column one type."
-    )
+    kinds = ", ".join(sorted({type(value).__name__ for value in values}))
+    raise SampleError(f"The sample's column {name!r} holds values of type {kinds}.", hint=_HINT)
 
 
-def _known_categories(model: Any, name: str, place: int) -> tuple[Any, ...] | None:
-    """What the encoder that sees this column was fitted with."""
+def _known_categories(model: Any, width: int, names: list[str] | None, place: int) -> tuple[Any, ...]:
+    """What the encoder that sees this column was fitted with; () if none is found."""
     for part in parts(model):
+        if getattr(part, "n_features_in_", None) != width:
+            continue  # it stands behind a step that makes other columns
+        own = getattr(part, "feature_names_in_", names)
         for _, transformer, columns in getattr(part, "transformers_", None) or ():
-            listed = [columns] if isinstance(columns, str | int) else list(columns) if not _is_slice(columns) else []
-            spot = next((i for i, column in enumerate(listed) if column in (name, place)), None)
-            if spot is None:
+            listed = places(columns, width, None if own is None else list(own))
+            if place not in listed:
                 continue
             for encoder in parts(transformer):
                 known = getattr(encoder, "categories_", None)
                 if isinstance(known, list) and len(known) == len(listed):
-                    return _values(known[spot])
+                    return tuple(known[listed.index(place)].tolist())
     for part in parts(model):
         known = getattr(part, "categories_", None)
-        if isinstance(known, list) and place < len(known) and not hasattr(model, "transformers_"):
-            return _values(known[place])
-    return None
+        if isinstance(known, list) and len(known) == width:
+            return tuple(known[place].tolist())
+    return ()
 
 
-def _is_slice(columns: Any) -> bool:
-    return isinstance(columns, slice) or callable(columns)
-
-
-def _values(known: Any) -> tuple[Any, ...]:
-    return tuple(value for value in known.tolist() if not _gap(value))
-
-
-def _gap(value: Any) -> bool:
+def is_gap(value: Any) -> bool:
+    """Whether a value is a missing one: None, NaN, pandas' NA or NaT."""
     return (
         value is None
         or (isinstance(value, float) and math.isnan(value))
@@ -112,9 +147,9 @@ def plain_rows(table: Any) -> list[list[Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if _gap(value):
+    if is_gap(value):
         return None
     if hasattr(value, "isoformat"):
         return value.isoformat()
     plain = value.item() if hasattr(value, "item") else value
-    return None if _gap(plain) else plain
+    return None if is_gap(plain) else plain

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from scorewright.score.parts import inner
+from scorewright.score.parts import places as places_of
+
 
 def plausible_row(model: Any, width: int, names: list[str] | None) -> list[Any]:
     """One value a feature: a category where an encoder knows them, a mean or threshold where there is one, else 0.0."""
@@ -74,17 +77,9 @@ def _keeps_columns(step: Any) -> bool:
 
 
 def _row_of_columns(model: Any, width: int, names: list[str] | None) -> list[Any]:
-    import numpy as np
-
     row: list[Any] = [None] * width
     for _, transformer, columns in model.transformers_:
-        if isinstance(columns, str | int):
-            columns = [columns]
-        elif isinstance(columns, slice):
-            columns = list(range(width))[columns]
-        elif np.asarray(columns).dtype.kind == "b":
-            columns = list(np.flatnonzero(columns))
-        places = [names.index(column) if isinstance(column, str) and names else int(column) for column in columns]
+        places = places_of(columns, width, names)
         if takes_text(transformer):
             found: list[Any] = ["some text"]
         elif isinstance(transformer, str):
@@ -101,8 +96,6 @@ def takes_text(model: Any) -> bool:
     """Whether the estimator takes strings, not rows: scikit-learn's text vectorisers."""
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-    from scorewright.score.parts import inner
-
     return isinstance(inner(model), CountVectorizer | HashingVectorizer)
 
 
@@ -110,14 +103,18 @@ def _thresholds(model: Any, width: int) -> list[Any]:
     """Means of the thresholds at which a tree, or the first trees of an ensemble, split each feature."""
     import numpy as np
 
-    trees = [model] if hasattr(model, "tree_") else list(np.ravel(getattr(model, "estimators_", [])))[:20]
+    trees = [model] if _is_tree(model) else list(np.ravel(getattr(model, "estimators_", [])))[:20]
     found: list[list[float]] = [[] for _ in range(width)]
     for tree in trees:
-        if hasattr(tree, "tree_") and tree.tree_.n_features == width:
+        if _is_tree(tree) and tree.tree_.n_features == width:
             for feature, threshold in zip(tree.tree_.feature, tree.tree_.threshold, strict=True):
                 if feature >= 0:
                     found[feature].append(float(threshold))
     return [round(sum(values) / len(values), 4) if values else None for values in found]
+
+
+def _is_tree(model: Any) -> bool:
+    return hasattr(getattr(model, "tree_", None), "threshold")  # a KernelDensity has a tree_ of another sort
 
 
 def _first(values: Any) -> Any:

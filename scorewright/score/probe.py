@@ -10,6 +10,9 @@ FLOAT32_LARGEST = 3.4028234e38
 MOST_COLUMNS = 200
 """Above this many columns only all of them at once are probed: each probe is a call of the model."""
 
+STRANGE_TEXT = "scorewright-probe"
+STRANGE_NUMBER = 987_654_321
+
 
 def call(model: Any, method: str, X: Any) -> Any:
     """One call, its warnings silenced: a probe gives the model odd input on purpose."""
@@ -18,27 +21,30 @@ def call(model: Any, method: str, X: Any) -> Any:
         return getattr(model, method)(X)
 
 
-def refuses(model: Any, method: str, X: Any) -> str:
-    """The model's words if it raises on X, else an empty string."""
+def refusal(model: Any, method: str, X: Any) -> Exception | None:
+    """What the model raises on X, if it raises."""
     try:
         call(model, method, X)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+        return error
+    return None
 
 
-def same(first: Any, second: Any) -> bool:
-    """Whether two results are equal to the last bit, NaN equal to NaN."""
+def same(first: Any, second: Any, tolerance: float = 0.0) -> bool:
+    """Whether two results are equal, NaN equal to NaN; numbers within a relative tolerance."""
     import numpy as np
 
     if isinstance(first, list):
-        return len(first) == len(second) and all(map(same, first, second))
+        return len(first) == len(second) and all(
+            same(one, other, tolerance) for one, other in zip(first, second, strict=True)
+        )
     a, b = dense(first), dense(second)
     if a.shape != b.shape:
         return False
     if a.dtype.kind == "f" and b.dtype.kind == "f":
-        return bool(np.array_equal(a, b, equal_nan=True))
-    return bool(np.all(a == b))
+        return bool(np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True))
+    both_missing = (a != a) & (b != b)  # noqa: PLR0124  # NaN among objects, too
+    return bool(np.all((a == b) | both_missing))
 
 
 def dense(result: Any) -> Any:
@@ -48,32 +54,49 @@ def dense(result: Any) -> Any:
     return np.asarray(result.toarray() if hasattr(result, "toarray") else result)
 
 
-def takes_numpy(model: Any, methods: list[str], frame: Any) -> bool:
+def unsteady(model: Any, method: str, X: Any) -> str:
+    """Why a method that answers X cannot be served, in words; empty if it can.
+
+    A server scores the same row alone, with its neighbours, and again: the answers must be the same.
+    """
+    whole = call(model, method, X)
+    for output in whole if isinstance(whole, list) else [whole]:
+        if dense(output).shape[:1] != (len(X),):
+            return f"it does not answer one item a row: {len(X)} rows give an array of shape {dense(output).shape}"
+    if not same(whole, call(model, method, X), 1e-5):
+        return "it answers the same rows differently from call to call"
+    alone = call(model, method, X[:1])
+    first = [output[:1] for output in whole] if isinstance(whole, list) else dense(whole)[:1]
+    if not same(first, alone, 1e-5):
+        return "it answers a row differently when others come with it"
+    return ""
+
+
+def takes_numpy(model: Any, methods: list[str], frame: Any, numbers: Any) -> bool:
     """Whether a model that was fitted on a DataFrame answers the same when given bare numbers."""
-    for method in methods:
-        X = frame.to_numpy(dtype="float64")
-        if refuses(model, method, X) or not same(call(model, method, frame), call(model, method, X)):
-            return False
-    return True
-
-
-def takes_float(model: Any, methods: list[str], frame: Any, column: str) -> bool:
-    """Whether a column of whole numbers may as well hold floats: the answers stay the same."""
-    changed = frame.astype({column: "float64"})
     return all(
-        not refuses(model, method, changed) and same(call(model, method, frame), call(model, method, changed))
+        not refusal(model, method, numbers) and same(call(model, method, frame), call(model, method, numbers))
         for method in methods
     )
 
 
-def missing(model: Any, methods: list[str], frame: Any) -> list[bool]:
-    """Which columns of a DataFrame or array may hold NaN, in all methods."""
+def takes_float(model: Any, methods: list[str], frame: Any, column: str) -> bool:
+    """Whether a column of whole numbers may as well hold floats: the answers stay the same."""
+    try:
+        changed = frame.astype({column: "float64"})
+    except (TypeError, ValueError):  # pandas' nullable integers, with a gap
+        return False
+    return takes_numpy(model, methods, frame, changed)
+
+
+def missing(model: Any, methods: list[str], table: Any, gap: Any = math.nan) -> list[bool]:
+    """Which columns of a DataFrame or array may hold `gap`, NaN or None, in all methods."""
 
     def takes(columns: list[int]) -> bool:
-        changed = spoil(frame, columns, math.nan)
-        return changed is not None and not any(refuses(model, method, changed) for method in methods)
+        changed = spoil(table, columns, gap)
+        return changed is not None and not any(refusal(model, method, changed) for method in methods)
 
-    width = frame.shape[1]
+    width = table.shape[1]
     if takes(list(range(width))):
         return [True] * width
     if width > MOST_COLUMNS:
@@ -81,12 +104,22 @@ def missing(model: Any, methods: list[str], frame: Any) -> list[bool]:
     return [takes([column]) for column in range(width)]
 
 
-def strict_categories(model: Any, methods: list[str], frame: Any, column: int) -> bool:
-    """Whether the model refuses a value it has not seen in this column."""
-    strange = "scorewright-probe" if _is_text(frame, column) else 987_654_321
-    changed = spoil(frame, [column], strange)
-    words = [refuses(model, method, changed) for method in methods] if changed is not None else []
-    return any("unknown categor" in word.lower() or "unseen label" in word.lower() for word in words)
+def strict_columns(model: Any, methods: list[str], table: Any) -> list[int]:
+    """The columns in which the model refuses a value it has not seen."""
+    width = table.shape[1]
+    strange = [STRANGE_TEXT if _is_text(table, column) else STRANGE_NUMBER for column in range(width)]
+
+    def refused(columns: list[int]) -> bool:
+        changed = table
+        for column in columns:
+            spoiled = spoil(changed, [column], strange[column])
+            changed = changed if spoiled is None else spoiled
+        words = [str(refusal(model, method, changed) or "").lower() for method in methods]
+        return any("unknown categor" in word or "unseen label" in word for word in words)
+
+    if not refused(list(range(width))):
+        return []
+    return [column for column in range(width) if refused([column])]
 
 
 def largest(model: Any, methods: list[str], X: Any) -> float | None:
@@ -94,7 +127,7 @@ def largest(model: Any, methods: list[str], X: Any) -> float | None:
     changed = spoil(X, list(range(X.shape[1])), 1e300)
     if changed is None:
         return None
-    too_large = any("too large" in refuses(model, method, changed) for method in methods)
+    too_large = any("too large" in str(refusal(model, method, changed) or "") for method in methods)
     return FLOAT32_LARGEST if too_large else None
 
 
@@ -102,32 +135,35 @@ def spoil(table: Any, columns: list[int], value: Any) -> Any:
     """A copy with `value` in the first row of these columns; None where a column cannot hold it."""
     changed = table.copy()
     if not hasattr(changed, "iloc"):
-        if changed.dtype.kind not in "fO" and isinstance(value, float):
+        if changed.dtype.kind not in "fO":
             changed = changed.astype("float64")
-        changed[0, columns] = value
+        try:
+            changed[0, columns] = value
+        except (TypeError, ValueError):
+            return None
         return changed
     for column in columns:
-        name = changed.columns[column]
-        kind = changed[name].dtype
-        if isinstance(value, float) and str(kind) == "bool":
+        series = changed.iloc[:, column]
+        kind = getattr(series.dtype, "kind", "O")
+        if isinstance(value, float) and str(series.dtype) == "bool":
             return None
-        if isinstance(value, float) and getattr(kind, "kind", "O") in "iu":
-            changed[name] = changed[name].astype("float64")
-        if isinstance(value, float) and not math.isnan(value) and getattr(kind, "kind", "O") not in "iuf":
+        if isinstance(value, float) and not math.isnan(value) and kind not in "iuf":
             continue
+        if kind in "iu" and str(series.dtype)[0] in "iu":
+            series = series.astype("float64" if isinstance(value, float) or value is None else "int64")
         try:
-            changed.isetitem(column, _with_first(changed[name], value))
+            changed.isetitem(column, _with_first(series, value))
         except (TypeError, ValueError):
             return None
     return changed
 
 
 def _with_first(series: Any, value: Any) -> Any:
-    series = series.copy()
+    series = series.astype("object") if value is None else series.copy()
     series.iloc[0] = value
     return series
 
 
 def _is_text(table: Any, column: int) -> bool:
-    first = table.iloc[0, column] if hasattr(table, "iloc") else table[0, column]
-    return isinstance(first, str)
+    values = table.iloc[:, column] if hasattr(table, "iloc") else table[:, column]
+    return any(isinstance(value, str) for value in values)

@@ -6,6 +6,7 @@ JSON line, so that what the script prints cannot be taken for a report.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -21,6 +22,8 @@ from scorewright.versions import ALLOW_VERSION_SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+STEPS = ("init", "run", "run_many", "batch")
 
 LAST_LINES = 40
 """How much of what the script printed is shown when a step fails."""
@@ -75,33 +78,26 @@ def rehearse(
         os.close(writer)
         try:
             assert child.stdin is not None  # noqa: S101
-            child.stdin.write(json.dumps(plan).encode())
-            child.stdin.close()
-            last = ""
+            with contextlib.suppress(BrokenPipeError):  # it ended before it read its plan: its output says why
+                child.stdin.write(json.dumps(plan).encode())
+                child.stdin.close()
+            todo = [*STEPS[:3], *([STEPS[3]] if batch_file else [])]
             with os.fdopen(reader) as reports:
                 for line in reports:
                     step = Step(**json.loads(line))
-                    last = step.name
                     yield step if not step.error else Step(**{**step.__dict__, "output": _tail(printed)})
+                    todo.remove(step.name)
+                    if step.error or not todo:
+                        return  # threads of the script's own may keep the process from ending
             code = child.wait()
-            if code != 0:
-                words = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-                yield Step(
-                    _FOLLOWING.get(last, "init"),
-                    0.0,
-                    0,
-                    None,
-                    f"the process {words}",
-                    "See its output.",
-                    _tail(printed),
-                )
+            words = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            yield Step(todo[0], 0.0, 0, None, f"the process {words}", "See its output.", _tail(printed))
         finally:
             child.kill()
             child.wait()
 
 
 _SERVER_VARIABLES = {"AML_APP_ROOT", "AZUREML_MODEL_DIR", "AZUREML_ENTRY_SCRIPT", "AZUREML_SOURCE_DIRECTORY"}
-_FOLLOWING = {"": "init", "init": "run", "run": "run_many", "run_many": "batch"}
 
 
 def _tail(printed: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import textwrap
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scorewright import __version__
 
 if TYPE_CHECKING:
+    from scorewright.bundle import TensorSpec
     from scorewright.score.spec import ModelSpec
 
 GENERATOR = f"scorewright {__version__}"
@@ -38,16 +40,16 @@ _KINDS = {
 def entry_script(spec: ModelSpec, name: str, example: tuple[str, str]) -> str:
     """score.py. `example` is a request and its answer, shown in the docstring."""
     template = "sklearn_score.py.j2" if spec.model.framework == "scikit-learn" else "keras_score.py.j2"
-    return _render(template, spec, name, example)
+    return _render(template, spec, name, example, f"Entry script for Azure ML: scores requests with {name}")
 
 
 def batch_script(spec: ModelSpec, name: str) -> str:
     """batch_score.py, which uses the score.py beside it."""
     template = "sklearn_batch.py.j2" if spec.model.framework == "scikit-learn" else "keras_batch.py.j2"
-    return _render(template, spec, name, ("", ""))
+    return _render(template, spec, name, ("", ""), f"Batch entry script for Azure ML: scores files with {name}")
 
 
-def _render(template: str, spec: ModelSpec, name: str, example: tuple[str, str]) -> str:
+def _render(template: str, spec: ModelSpec, name: str, example: tuple[str, str], headline: str) -> str:
     # The output is Python, not HTML: values enter it through `literal`, names through the manifest's pattern.
     environment = Environment(  # noqa: S701
         loader=PackageLoader("scorewright.score"),
@@ -58,7 +60,14 @@ def _render(template: str, spec: ModelSpec, name: str, example: tuple[str, str])
     )
     environment.filters["literal"] = literal
     environment.filters["literal_types"] = _literal_of_words
-    return environment.get_template(template).render(**_context(spec, name, example))
+    return environment.get_template(template).render(
+        **_context(spec, name, example), headline=_headline(headline, spec.info.kind)
+    )
+
+
+def _headline(text: str, kind: str) -> str:
+    article = "an" if kind[0] in "AEIOU" else "a"
+    return textwrap.fill(f"{text}, {article} {kind}.", WIDTH - 3, break_long_words=False, break_on_hyphens=False)
 
 
 def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, Any]:
@@ -93,12 +102,17 @@ def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, 
         "dataframe": signature.dataframe,
         "has_category": "category" in dtypes,
         "has_datetime": "datetime" in dtypes,
-        "text_columns": {
-            column.name: "str" for column in signature.inputs if column.dtype == "string" and signature.dataframe
-        },
+        "text_columns": tuple(column.name for column in signature.inputs if _is_text(column)),
         "has_lists": any(trait.startswith("list:") for trait in spec.traits),
         "has_sparse": any(trait.startswith("sparse:") for trait in spec.traits),
         "has_dates": "dates" in spec.traits,
+        "has_objects": "objects" in spec.traits,
+        "has_jobs": "jobs" in spec.traits,
+        "has_known": any(column.categories is not None for column in signature.inputs),
+        "has_texts": not dtypes.isdisjoint(("string", "category", "datetime")),
+        "has_numbers": not dtypes.isdisjoint(("float64", "float32", "int64", "category")),
+        "frame_types": spec.frame_types,
+        "none_columns": spec.none_columns,
         "silence_names": array and "fitted-on-names" in spec.traits,
         "rows_type": {"array": "np.ndarray[Any, Any]", "text": "list[str]"}.get(signature.layout, "list[list[Any]]"),
         "join": "np.concatenate([rows for _, rows in group])"
@@ -109,12 +123,20 @@ def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, 
         "outputs_are_dict": "dict-outputs" in spec.traits,
         "model_arguments": _model_arguments(spec),
         "has_text_input": "string" in dtypes,
+        "has_bool_input": "bool" in dtypes,
         "has_text_output": any(o.dtype == "string" for m in signature.methods.values() for o in m.outputs),
         "example_request": example[0],
         "example_answer": example[1],
         "request_help": _request_help(spec, names is not None),
         "file_help": _file_help(spec, names is not None),
     }
+
+
+def _is_text(column: TensorSpec) -> bool:
+    """Whether a csv file's values of this column are texts, also where they look like numbers or gaps."""
+    if column.dtype == "category":
+        return all(isinstance(known, str) for known in column.categories or ())
+    return column.dtype in ("string", "datetime")
 
 
 def _model_arguments(spec: ModelSpec) -> str:
@@ -149,26 +171,51 @@ def _file_help(spec: ModelSpec, named: bool) -> str:
     return "a csv, parquet or npy file with the model's columns in order"
 
 
-def literal(value: Any, indent: str = "") -> str:
-    """A value as Python source that a formatter would leave alone."""
+def literal(value: Any, before: int = 56) -> str:
+    """A value as Python source that a formatter would leave alone, behind `before` characters of its line."""
+    filled: list[bool] = []
+    text = _literal(value, "", before, filled)
+    text = "\n".join(f"{line}  # noqa: E501" if _width(line) > WIDTH else line for line in text.split("\n"))
+    return f"{text}  # fmt: skip" if filled else text
+
+
+def _literal(value: Any, indent: str, before: int, filled: list[bool]) -> str:
     flat = _flat(value)
-    if len(indent) + len(flat) + _NAME <= WIDTH or not isinstance(value, dict | tuple | list):
+    if before + _width(flat) < WIDTH or not value or not isinstance(value, dict | tuple | list):
         return flat
     deeper = indent + "    "
     if isinstance(value, dict):
-        lines = [f"{deeper}{_flat(key)}: {literal(item, deeper)},\n" for key, item in value.items()]
-        return "{\n" + "".join(lines) + indent + "}"
-    opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
-    return opening + "\n" + "".join(f"{deeper}{literal(item, deeper)},\n" for item in value) + indent + closing
+        keys = [f"{_flat(key)}: " for key in value]
+        inside = zip(keys, value.values(), strict=True)
+        items = [key + _literal(item, deeper, len(deeper) + _width(key), filled) for key, item in inside]
+        opening, closing = "{", "}"
+    else:
+        items = [_literal(item, deeper, len(deeper), filled) for item in value]
+        opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
+    if len(items) > MANY and not isinstance(value, dict) and not any("\n" in item for item in items):
+        filled.append(True)
+        items = _lines(items, WIDTH - len(deeper))
+    lines = [f"{deeper}{item},\n" for item in items]
+    return opening + "\n" + "".join(lines) + indent + closing
 
 
-_NAME = 34
-"""Room for what stands before a literal on its line."""
+MANY = 40
+"""From so many plain items on a tuple is filled line by line: one a line would be a script of names."""
+
+
+def _lines(items: list[str], width: int) -> list[str]:
+    lines = [items[0]]
+    for item in items[1:]:
+        if _width(lines[-1]) + _width(item) + 3 <= width:
+            lines[-1] += ", " + item
+        else:
+            lines.append(item)
+    return lines
 
 
 def _flat(value: Any) -> str:
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False) if value.isprintable() else ascii(value)
+        return _text(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_flat(key)}: {_flat(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple):
@@ -176,6 +223,17 @@ def _flat(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_flat, value)) + "]"
     return repr(value)
+
+
+def _text(value: str) -> str:
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    special = {"\\": "\\\\", quote: "\\" + quote}
+    return quote + "".join(special.get(c) or (c if c.isprintable() else ascii(c)[1:-1]) for c in value) + quote
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes; Chinese characters and the like take two."""
+    return len(text) if text.isascii() else sum(1 + (east_asian_width(c) in "WF") for c in text)
 
 
 def _literal_of_words(kinds: dict[str, str]) -> str:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 INFERENCE_SERVER = "azureml-inference-server-http>=1.5,<2"
 """What Azure ML's own images need to run the entry script; the scorewright image does not."""
 
+BATCH = {"pandas": ">=2.2,<4", "pyarrow": ">=18"}
+"""What batch_score.py needs to read and answer tables, and which releases will do where none is installed here."""
+
 
 def requirements(versions: Mapping[str, str]) -> list[str]:
     """Pinned requirement lines for online scoring.
@@ -33,9 +36,10 @@ def requirements(versions: Mapping[str, str]) -> list[str]:
 
 
 def batch_requirements(versions: Mapping[str, str]) -> list[str]:
-    """What batch_score.py needs beyond requirements.txt: pandas to read and answer tables."""
-    extra = installed(["pandas", "pyarrow"])
-    return [f"{name}=={extra[name]}" for name in ("pandas", "pyarrow") if name in extra and name not in versions]
+    """What batch_score.py needs beyond requirements.txt, pinned to what is installed here."""
+    here = installed(BATCH)
+    wanted = {name: f"{name}=={here[name]}" if name in here else f"{name}{loose}" for name, loose in BATCH.items()}
+    return [line for name, line in wanted.items() if name not in versions]
 
 
 def conda(name: str, versions: Mapping[str, str], lines: list[str]) -> str:

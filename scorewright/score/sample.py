@@ -21,7 +21,7 @@ def read_sample(sample: object) -> Any:
     """
     value = _read_file(Path(sample)) if isinstance(sample, str | Path) else sample
     value = _normal(value)
-    if len(value) == 0:
+    if len(value) == 0 or getattr(value, "size", 1) == 0:
         raise SampleError("The sample is empty.", hint="Give at least one row.")
     return value
 
@@ -62,9 +62,10 @@ def _normal(value: Any) -> Any:
     if isinstance(value, dict):
         if "data" in value and set(value) <= {"data", "method"}:
             return _normal(value["data"])
-        if "input_data" in value:
-            split = value["input_data"]
-            return _pandas().DataFrame(split["data"], columns=split.get("columns"))
+        if "input_data" in value and set(value) <= {"input_data", "method"}:
+            return _normal(value["input_data"])
+        if "data" in value and set(value) <= {"columns", "index", "data"}:
+            return _split(value["data"], value.get("columns"))
         return {name: np.asarray(array) for name, array in value.items()}
     if hasattr(value, "columns") or isinstance(value, np.ndarray):
         return value
@@ -76,13 +77,40 @@ def _normal(value: Any) -> Any:
             return _pandas().DataFrame(items)
         if items and all(isinstance(item, str) for item in items):
             return items
-        try:
-            return np.asarray(items)
-        except ValueError:
-            raise SampleError("The sample's rows are not all of one length.") from None
+        return _array(items)
     raise SampleError(
         f"A {type(value).__name__} is no sample.", hint="Give an array, a DataFrame, a list of rows or a file."
     )
+
+
+def _split(rows: Any, columns: Any) -> Any:
+    try:
+        return _pandas().DataFrame(rows, columns=columns)
+    except (ValueError, TypeError) as error:
+        raise SampleError(f"The sample's columns and rows do not fit: {error}.") from None
+
+
+def _array(items: list[Any]) -> Any:
+    """Nested lists as an array of numbers or, where there is anything else among them, of objects."""
+    import numpy as np
+
+    try:
+        array = np.asarray(items)
+    except ValueError:
+        raise SampleError("The sample's rows are not all of one length.") from None
+    if array.dtype.kind in "biufc" and not (array.ndim == 2 and array.dtype.kind != "b" and _has_bool(items)):
+        return array
+    objects = np.array(items, dtype=object)
+    values = objects.ravel().tolist()
+    if any(isinstance(value, list | dict) for value in values):
+        raise SampleError("The sample's rows are not all of one length, or hold objects.")
+    if all(value is None or type(value) in (int, float) for value in values):
+        return objects.astype("float64")
+    return objects
+
+
+def _has_bool(rows: list[Any]) -> bool:
+    return any(isinstance(value, bool) for row in rows for value in row)
 
 
 def _pandas() -> Any:

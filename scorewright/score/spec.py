@@ -42,5 +42,9 @@ class ModelSpec:
     """Modules of the user's own that the model needs: they are copied beside the entry script."""
     traits: frozenset[str] = frozenset()
     """What the templates branch on, e.g. `list:predict_proba` (a multi-output answer)."""
+    frame_types: dict[str, str] = field(default_factory=dict)
+    """The pandas type of a column whose values do not tell it, e.g. datetime64[ns]."""
+    none_columns: tuple[str, ...] = ()
+    """Columns in which the model's missing value is None, not NaN."""
     largest: float | None = None
     """The largest number the model takes, where that is less than a float64 holds."""

@@ -108,7 +108,12 @@ MODELS: dict[str, tuple[Callable[[Path], None], int, str, str]] = {
         "Call fit()",
     ),
     "class": (dump(lambda: DecisionTreeClassifier), 4, "DecisionTreeClassifier is a class", "Save what fit() returned"),
-    "DBSCAN": (dump(lambda: DBSCAN().fit(X)), 4, "A DBSCAN has neither predict nor transform", "a classifier on the labels"),
+    "DBSCAN": (
+        dump(lambda: DBSCAN().fit(X)),
+        4,
+        "A DBSCAN has neither predict nor transform",
+        "a classifier on the labels",
+    ),
     "neighbours": (
         dump(lambda: NearestNeighbors().fit(X)),
         4,

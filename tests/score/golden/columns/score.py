@@ -1,0 +1,346 @@
+"""Entry script for Azure ML: scores requests with columns, a Pipeline(ColumnTransformer, LogisticRegression).
+
+Made by scorewright VERSION. A server calls init() once at start and run() once a request.
+
+    request  {"data": [{"age": 31, "city": "Bonn", "since": "2020-01-01T00:00:00", "member": true}, {"age": …
+    answer   ...
+
+"data" is one row or a list of rows, each a list of values or an object by feature name.
+{"input_data": {"columns": [...], "data": [...]}} is taken too.
+"method" is one of METHODS, predict_proba if it is left out.
+A bad request is answered 400 with a message that says where it is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+MODEL_PATH = "model/model.joblib"
+VERSIONS = {...}
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+DEFAULT_METHOD = "predict_proba"
+# Each column: what its values are, whether null is taken, and the only values the model knows (None: any).
+COLUMNS: dict[str, tuple[str, bool, tuple[Any, ...] | None]] = {
+    "age": ("float64", True, None),
+    "city": ("string", False, ("Bonn", "Köln")),
+    "since": ("datetime", True, None),
+    "member": ("bool", False, None),
+}
+FEATURES = tuple(COLUMNS)
+WIDTH = len(COLUMNS)
+KINDS: dict[str, Any] = {"float64": int | float, "bool": bool, "string": str, "datetime": str}
+WORDS = {
+    "float64": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "datetime": "a date like 2026-11-21 or 2026-11-21T08:30:00",
+}
+# The pandas types of the columns whose values do not tell them.
+FRAME_TYPES: dict[str, Any] = {"city": "str", "since": "datetime64[us]"}
+KNOWN = {name: frozenset(known) for name, (_, _, known) in COLUMNS.items() if known is not None}
+
+logger = logging.getLogger(__name__)
+model: Any = None
+
+
+class BadRequest(ValueError):
+    """A request the model cannot take; the message says where it is wrong and why."""
+
+
+def init() -> None:
+    """Load the model and score the sample once: the first call is the slow one, no caller should wait for it."""
+    global model
+    check_versions()
+    path = find_model()
+    model = load(path)
+    logger.info("%s is loaded from %s", "columns", path)
+    sample = Path(__file__).with_name("sample_request.json")
+    if sample.is_file():
+        run(sample.read_text(encoding="utf-8"))
+
+
+def check_versions() -> None:
+    """Refuse to load the model with other library versions than those that made it."""
+    if os.environ.get("SCOREWRIGHT_ALLOW_VERSION_SKEW") == "1":
+        return
+    for package, made_with in VERSIONS.items():
+        here = installed_version(package)
+        if here != made_with:
+            raise RuntimeError(
+                f"{package} {made_with} made the model, {here} is installed here: install {package}=={made_with}, "
+                "or set SCOREWRIGHT_ALLOW_VERSION_SKEW=1 to go on at your own risk"
+            )
+
+
+def find_model() -> Path:
+    """The model under AZUREML_MODEL_DIR, registered as a folder or a single file; without one, beside this script."""
+    root = Path(os.environ.get("AZUREML_MODEL_DIR") or Path(__file__).parent)
+    candidates = [root / MODEL_PATH, root / Path(MODEL_PATH).name]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    found = sorted(str(path.relative_to(root)) for path in root.rglob("*"))[:50] if root.is_dir() else []
+    raise FileNotFoundError(
+        f"The model is at none of {', '.join(map(str, candidates))}. {root} holds: {', '.join(found) or 'nothing'}"
+    )
+
+
+def installed_version(package: str) -> str:
+    """The version of a library here."""
+    return version(package)
+
+
+def load(path: Path) -> Any:
+    """The fitted model."""
+    return joblib.load(path)
+
+
+def run(raw_data: str) -> Any:
+    """Answer one request: {method: one item a row}, or a 400 that says what is wrong with it."""
+    try:
+        method, rows = parse(raw_data)
+        return {method: call(method, table(rows))}
+    except BadRequest as error:
+        return refusal(error)
+
+
+def run_many(raw_requests: list[str]) -> list[Any]:
+    """Answer many requests with one call of the model for each method they ask for.
+
+    Each request keeps its own answer or its own refusal. scorewright calls this under load; Azure's server does not.
+    """
+    answers: list[Any] = [None] * len(raw_requests)
+    waiting: dict[str, list[tuple[int, list[list[Any]]]]] = {}
+    for position, raw_data in enumerate(raw_requests):
+        try:
+            method, rows = parse(raw_data)
+        except BadRequest as error:
+            answers[position] = refusal(error)
+        else:
+            waiting.setdefault(method, []).append((position, rows))
+    for method, group in waiting.items():
+        try:
+            scored = call(method, table([row for _, rows in group for row in rows]))
+        except BadRequest:  # the model refuses a row of one of them: each is scored by itself
+            for position, _ in group:
+                answers[position] = run(raw_requests[position])
+            continue
+        start = 0
+        for position, rows in group:
+            answers[position] = {method: scored[start : start + len(rows)]}
+            start += len(rows)
+    return answers
+
+
+def refusal(error: BadRequest) -> Any:
+    """The answer 400 with the reason, where a server is there to send it; elsewhere the error itself."""
+    try:
+        from azureml_inference_server_http.api.aml_response import AMLResponse
+    except ImportError:
+        raise error from None
+    return AMLResponse({"message": str(error)}, 400, json_str=True)
+
+
+def call(method: str, X: Any) -> list[Any]:
+    """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
+    try:
+        result = getattr(model, method)(X)
+    except ValueError as error:
+        logger.warning("%s refused its input", method, exc_info=True)
+        raise BadRequest(f"the model refuses the data: {' '.join(str(error).split())[:500]}") from error
+    return plain(result)
+
+
+def plain(result: Any) -> list[Any]:
+    """An array as JSON carries it: NaN as null, infinities as "Infinity" and "-Infinity"."""
+    array = np.asarray(result)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        named = array.astype(object)
+        named[np.isnan(array)] = None
+        named[np.isposinf(array)] = "Infinity"
+        named[np.isneginf(array)] = "-Infinity"
+        array = named
+    return list(array.tolist())
+
+
+def read(raw_data: str) -> tuple[str, dict[str, Any]]:
+    """The method a request asks for, and the request. Raises BadRequest."""
+    if not raw_data.strip():
+        raise BadRequest('the request is empty, it must be an object: {"data": ...}')
+    try:
+        request = json.loads(raw_data)
+    except RecursionError:
+        raise BadRequest("the request is nested too deeply") from None
+    except ValueError as error:
+        raise BadRequest(f"the request is not JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise BadRequest("the request is " + describe(request) + ', it must be an object: {"data": ...}')
+    unknown = [key for key in request if key not in ("data", "input_data", "method")]
+    if unknown:
+        raise BadRequest(f"the request has {describe(unknown[0])}; it takes data or input_data, and method")
+    if ("data" in request) == ("input_data" in request):
+        raise BadRequest('the request must have "data" or "input_data", one of them')
+    method = request.get("method", DEFAULT_METHOD)
+    if method not in METHODS:
+        raise BadRequest(f"method is {describe(method)}, the model has {listed(METHODS)}")
+    return method, request
+
+
+def split(data: Any) -> tuple[Any, str, Any]:
+    """What "input_data" holds: its data, where that stands, and its columns. Raises BadRequest."""
+    if not isinstance(data, dict):
+        return data, "input_data", None
+    unknown = [key for key in data if key not in ("columns", "index", "data")]
+    if unknown or "data" not in data:
+        state = f"has {describe(unknown[0])}" if unknown else "has no data"
+        raise BadRequest(f"input_data {state}; it takes columns, index and data")
+    return data["data"], "input_data.data", data.get("columns")
+
+
+def parse(raw_data: str) -> tuple[str, list[list[Any]]]:
+    """The method a request asks for and its rows, checked, in the model's order. Raises BadRequest."""
+    method, request = read(raw_data)
+    if "data" in request:
+        return method, checked(request["data"], "data", None)
+    return method, checked(*split(request["input_data"]))
+
+
+def checked(data: Any, where: str, columns: Any) -> list[list[Any]]:
+    """One row, rows or records as rows of values that the model takes. Raises BadRequest."""
+    rows: list[Any]
+    if isinstance(data, dict) or (isinstance(data, list) and data and not isinstance(data[0], list | dict)):
+        rows, places = [data], [where]
+    elif isinstance(data, list) and data:
+        rows, places = data, [f"{where}[{position}]" for position in range(len(data))]
+    else:
+        state = "empty" if isinstance(data, list) else describe(data)
+        raise BadRequest(f"{where} is {state}, it must be a row or a list of rows")
+    order = None if columns is None else order_of(columns)
+    for position, row in enumerate(rows):
+        if isinstance(row, dict):
+            rows[position] = row = by_name(row, places[position])
+        elif not isinstance(row, list):
+            raise BadRequest(f"{places[position]} is {describe(row)}, it must be a row of {WIDTH} values")
+        elif len(row) != WIDTH:
+            raise BadRequest(f"{places[position]} has {len(row)} values, the model takes {WIDTH} ({listed(FEATURES)})")
+        elif order is not None:
+            rows[position] = row = [row[source] for source in order]
+        for place, value in enumerate(row):
+            row[place] = taken(value, FEATURES[place], places[position], place)
+    return rows
+
+
+def order_of(columns: Any) -> list[int] | None:
+    """Where each of the model's features stands in a row; None if the rows need no reordering."""
+    if not isinstance(columns, list) or len(columns) != WIDTH:
+        count = f"has {len(columns)} names" if isinstance(columns, list) else f"is {describe(columns)}"
+        raise BadRequest(f"input_data.columns {count}, the model takes {WIDTH} ({listed(FEATURES)})")
+    places = {name: place for place, name in enumerate(columns) if isinstance(name, str)}
+    for name in FEATURES:
+        if name not in places:
+            raise BadRequest(f"input_data.columns has no {name!r}; the model takes {listed(FEATURES)}")
+    return [places[name] for name in FEATURES]
+
+
+def by_name(record: dict[str, Any], where: str) -> list[Any]:
+    """A record's values in the model's order. Raises BadRequest if a name is missing or unknown."""
+    try:
+        row = [record[name] for name in FEATURES]
+    except KeyError as error:
+        raise BadRequest(f"{where} has no {error.args[0]!r}; the model takes {listed(FEATURES)}") from None
+    if len(record) > WIDTH:
+        unknown = next(name for name in record if name not in FEATURES)
+        raise BadRequest(f"{where} has {describe(unknown)}, which the model does not know; it takes {listed(FEATURES)}")
+    return row
+
+
+def taken(value: Any, name: str, where: str, place: int) -> Any:
+    """A value as its column takes it. Raises BadRequest."""
+    dtype, missing, known = COLUMNS[name]
+    at = f"{where}[{place}] ({name})"
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        if not missing:
+            raise BadRequest(f"{at} is {'null' if value is None else 'NaN'}, the model takes no missing values there")
+        return math.nan
+    if not isinstance(value, KINDS[dtype]) or (isinstance(value, bool) and dtype not in ("bool", "category")):
+        raise BadRequest(f"{at} is {describe(value)}, it must be {WORDS[dtype]}")
+    if isinstance(value, str) and not is_text(value):
+        raise BadRequest(f"{at} is {describe(value)}, it must be {WORDS[dtype]}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        largest = 2**63 - 1 if dtype == "int64" else 1.7976931348623157e308
+        if not abs(value) <= largest:
+            raise BadRequest(f"{at} is {describe(value)}, which is larger than the model takes")
+        if dtype == "int64":
+            if value != int(value):
+                raise BadRequest(f"{at} is {describe(value)}, it must be {WORDS[dtype]}")
+            value = int(value)
+    if dtype == "datetime":
+        return date(value, name, at)
+    if known is not None and value not in KNOWN[name]:
+        raise BadRequest(f"{at} is {describe(value)}, the model knows {listed(known)}")
+    return value
+
+
+def date(value: str, name: str, at: str) -> pd.Timestamp:
+    """A date in ISO form, with a time zone exactly if the model was fitted on dates with one. Raises BadRequest."""
+    try:
+        zoned = datetime.fromisoformat(value).tzinfo is not None
+        stamp = pd.Timestamp(value)
+        stamp.as_unit(FRAME_TYPES[name][11:13])
+    except ValueError:  # pandas' OutOfBoundsDatetime is one
+        raise BadRequest(f"{at} is {describe(value)}, it must be {WORDS['datetime']}") from None
+    if zoned != ("," in FRAME_TYPES[name]):
+        raise BadRequest(f"{at} is {describe(value)}, it must be a date {'without' if zoned else 'with'} a time zone")
+    return stamp
+
+
+def table(rows: list[list[Any]]) -> pd.DataFrame:
+    """The rows as the DataFrame the model was fitted on: same names, order and types."""
+    values = zip(*rows, strict=True)
+    return pd.DataFrame({name: column(name, list(of)) for name, of in zip(FEATURES, values, strict=True)})
+
+
+def column(name: str, values: list[Any]) -> Any:
+    """One column in the type the model was fitted on."""
+    dtype, _, _ = COLUMNS[name]
+    if dtype in ("float64", "float32"):
+        return np.array(values, dtype=dtype)
+    if dtype == "datetime":
+        return pd.to_datetime(values, utc="," in FRAME_TYPES[name]).astype(FRAME_TYPES[name])
+    return pd.Series(values, dtype=FRAME_TYPES.get(name))
+
+
+def is_text(value: str) -> bool:
+    """Whether a text can be written in UTF-8: JSON's "\\ud800" is half a character."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def describe(value: Any) -> str:
+    """A JSON value in few words, for an error message."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else value[:40] + "…")
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, int | float):
+        return str(value)[:40]
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def listed(values: tuple[Any, ...]) -> str:
+    """The first values of many, for an error message."""
+    return ", ".join(map(str, values[:20])) + (", …" if len(values) > 20 else "")
