@@ -149,11 +149,12 @@ def spoil(table: Any, columns: list[int], value: Any) -> Any:
             return None
         if isinstance(value, float) and not math.isnan(value) and kind not in "iuf":
             continue
-        if kind in "iu" and str(series.dtype)[0] in "iu":
-            series = series.astype("float64" if isinstance(value, float) or value is None else "int64")
+        if kind in "iu":  # pandas' nullable integers are named Int64, its nullable floats Float64
+            wide = "float64" if isinstance(value, float) or value is None else "int64"
+            series = series.astype(wide.title() if str(series.dtype)[0].isupper() else wide)
         try:
             changed.isetitem(column, _with_first(series, value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     return changed
 
