@@ -22,15 +22,19 @@ def column_specs(model: Any, methods: list[str], table: Any, names: list[str] | 
     named = names or [f"x{place}" for place in range(table.shape[1])]
     nans = probe.missing(model, methods, table)
     nones = [False] * len(nans) if all(nans) else probe.missing(model, methods, table, None)
-    strict = set(probe.strict_columns(model, methods, table))
+    known = {
+        place: values
+        for place, values in known_categories(model, len(named), names_of(table)).items()
+        if probe.strict(model, methods, table, [place])
+    }
     return tuple(
-        _column(model, methods, table, place, name, nans[place] or nones[place], place in strict)
+        _column(model, methods, table, place, name, nans[place] or nones[place], known.get(place))
         for place, name in enumerate(named)
     )
 
 
 def _column(
-    model: Any, methods: list[str], table: Any, place: int, name: str, missing: bool, strict: bool
+    model: Any, methods: list[str], table: Any, place: int, name: str, missing: bool, encoded: tuple[Any, ...] | None
 ) -> TensorSpec:
     dtype = _dtype(table, place, name)
     categories: tuple[Any, ...] | None = None
@@ -41,11 +45,10 @@ def _column(
         categories = tuple(known.tolist())
         if len({str if isinstance(value, str) else type(value) is bool for value in categories}) > 1:
             raise SampleError(f"The sample's column {name!r} has categories of several types.", hint=_HINT)
-    elif strict:
-        found = _known_categories(model, table.shape[1], names_of(table), place)
+    elif encoded:
         given = {value for value in _values(table, place) if not is_gap(value)}
         # What was found may be of an encoder behind a step that moves columns: the sample tells.
-        categories = tuple(value for value in found if not is_gap(value)) if given <= set(found) else None
+        categories = tuple(value for value in encoded if not is_gap(value)) if given <= set(encoded) else None
     if dtype == "int64" and hasattr(table, "iloc") and probe.takes_float(model, methods, table, table.columns[place]):
         dtype = "float64"
     return TensorSpec(name=name, dtype=dtype, shape=(None,), missing=missing, categories=categories)
@@ -54,14 +57,14 @@ def _column(
 def none_columns(model: Any, methods: list[str], table: Any, specs: tuple[TensorSpec, ...]) -> list[str]:
     """The columns whose missing value is None, not NaN: models that look at objects tell them apart."""
     nans = probe.missing(model, methods, table)
+    encoded = known_categories(model, len(specs), names_of(table))
     found = []
     for place, spec in enumerate(specs):
         values = _values(table, place)
         if not spec.missing or str(getattr(values, "dtype", "")) != "object":
             continue
         gaps = [value for value in values if is_gap(value)]
-        known = _known_categories(model, table.shape[1], names_of(table), place)
-        if not nans[place] or any(value is None for value in (gaps or known)):
+        if not nans[place] or any(value is None for value in (gaps or encoded.get(place, ()))):
             found.append(spec.name)
     return found
 
@@ -110,25 +113,25 @@ def _dtype(table: Any, place: int, name: str) -> str:
     raise SampleError(f"The sample's column {name!r} holds values of type {kinds}.", hint=_HINT)
 
 
-def _known_categories(model: Any, width: int, names: list[str] | None, place: int) -> tuple[Any, ...]:
-    """What the encoder that sees this column was fitted with; () if none is found."""
-    for part in parts(model):
+def known_categories(model: Any, width: int, names: list[str] | None) -> dict[int, tuple[Any, ...]]:
+    """What the encoders that see the columns were fitted with, by the column's position."""
+    found: dict[int, tuple[Any, ...]] = {}
+    inside = list(parts(model))
+    for part in inside:
         if getattr(part, "n_features_in_", None) != width:
             continue  # it stands behind a step that makes other columns
         own = getattr(part, "feature_names_in_", names)
         for _, transformer, columns in getattr(part, "transformers_", None) or ():
             listed = places(columns, width, None if own is None else list(own))
-            if place not in listed:
-                continue
             for encoder in parts(transformer):
                 known = getattr(encoder, "categories_", None)
                 if isinstance(known, list) and len(known) == len(listed):
-                    return tuple(known[listed.index(place)].tolist())
-    for part in parts(model):
+                    found = {place: tuple(values.tolist()) for place, values in zip(listed, known, strict=True)} | found
+    for part in inside:
         known = getattr(part, "categories_", None)
         if isinstance(known, list) and len(known) == width:
-            return tuple(known[place].tolist())
-    return ()
+            found = {place: tuple(values.tolist()) for place, values in enumerate(known)} | found
+    return found
 
 
 def is_gap(value: Any) -> bool:

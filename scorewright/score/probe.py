@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FLOAT32_LARGEST = 3.4028234e38
 MOST_COLUMNS = 200
@@ -104,22 +107,14 @@ def missing(model: Any, methods: list[str], table: Any, gap: Any = math.nan) -> 
     return [takes([column]) for column in range(width)]
 
 
-def strict_columns(model: Any, methods: list[str], table: Any) -> list[int]:
-    """The columns in which the model refuses a value it has not seen."""
-    width = table.shape[1]
-    strange = [STRANGE_TEXT if _is_text(table, column) else STRANGE_NUMBER for column in range(width)]
-
-    def refused(columns: list[int]) -> bool:
-        changed = table
-        for column in columns:
-            spoiled = spoil(changed, [column], strange[column])
-            changed = changed if spoiled is None else spoiled
-        words = [str(refusal(model, method, changed) or "").lower() for method in methods]
-        return any("unknown categor" in word or "unseen label" in word for word in words)
-
-    if not refused(list(range(width))):
-        return []
-    return [column for column in range(width) if refused([column])]
+def strict(model: Any, methods: list[str], table: Any, columns: Iterable[int]) -> bool:
+    """Whether the model refuses values it has not seen in these columns."""
+    changed = table
+    for column in columns:
+        spoiled = spoil(changed, [column], STRANGE_TEXT if _is_text(table, column) else STRANGE_NUMBER)
+        changed = changed if spoiled is None else spoiled
+    words = [str(refusal(model, method, changed) or "").lower() for method in methods]
+    return any("unknown categor" in word or "unseen label" in word for word in words)
 
 
 def largest(model: Any, methods: list[str], X: Any) -> float | None:
@@ -161,7 +156,9 @@ def spoil(table: Any, columns: list[int], value: Any) -> Any:
 
 def _with_first(series: Any, value: Any) -> Any:
     series = series.astype("object") if value is None else series.copy()
-    series.iloc[0] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, of 1e300 in a column of float32
+        series.iloc[0] = value
     return series
 
 

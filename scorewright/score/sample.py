@@ -8,6 +8,9 @@ from typing import Any
 
 from scorewright.errors import SampleError
 
+CSV = "csv"
+"""The attribute of a DataFrame that names the file it was read from: a csv file has no types, only guesses of them."""
+
 FORMATS = (".csv", ".parquet", ".npy", ".npz", ".json")
 
 
@@ -32,7 +35,9 @@ def _read_file(path: Path) -> Any:
     try:
         match path.suffix.lower():
             case ".csv":
-                return _pandas().read_csv(path)
+                frame = _pandas().read_csv(path)
+                frame.attrs[CSV] = str(path)
+                return frame
             case ".parquet":
                 return _pandas().read_parquet(path)
             case ".npy" | ".npz":

@@ -121,7 +121,8 @@ def _working(estimator: Any, offered: Sequence[str], X: Any, made: bool, notes: 
     for name in offered:
         error = probe.refusal(estimator, name, X)
         if isinstance(error, SklearnNotFitted):
-            raise NotFittedError(f"The {type(estimator).__name__} has not been fitted throughout: {_first(error)}")
+            words = _first(error).partition(". ")[0]
+            raise NotFittedError(f"The {type(estimator).__name__} has not been fitted throughout: {words}.")
         words = f"on the sample it raised {_words(error)}" if error else probe.unsteady(estimator, name, X)
         if words:
             reasons.append(f"{name} is not offered: {words}")

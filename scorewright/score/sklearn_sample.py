@@ -6,7 +6,9 @@ from typing import Any
 
 from scorewright.errors import SampleError, UnsupportedModelError
 from scorewright.score import probe
+from scorewright.score.columns import is_gap, known_categories
 from scorewright.score.plausible import plausible_row, takes_text
+from scorewright.score.sample import CSV
 
 
 def fitted_names(estimator: Any) -> list[str] | None:
@@ -69,7 +71,7 @@ def fitting_sample(estimator: Any, sample: Any) -> Any:
     if isinstance(sample, dict):
         sample = _of_arrays(sample)
     if hasattr(sample, "columns"):
-        return _table(sample, names, width)
+        return _table(estimator, sample, names, width)
     array = np.asarray(sample, dtype=object) if isinstance(sample, list) else np.asarray(sample)
     if array.ndim == 1:
         row, column = array.reshape(1, -1), array.reshape(-1, 1)
@@ -86,7 +88,8 @@ def fitting_sample(estimator: Any, sample: Any) -> Any:
     return pd.DataFrame(array, columns=names).infer_objects()
 
 
-def _table(sample: Any, names: list[str] | None, width: int | None) -> Any:
+def _table(estimator: Any, sample: Any, names: list[str] | None, width: int | None) -> Any:
+    path = sample.attrs.get(CSV)
     sample = sample.rename(columns=str).reset_index(drop=True)
     if names is None:
         _require_width(len(sample.columns), width, list(sample.columns))
@@ -102,7 +105,34 @@ def _table(sample: Any, names: list[str] | None, width: int | None) -> Any:
             hint=f"The model was fitted on: {_listed(names)}."
             + ("" if missing else " Leave the target and index columns out of the sample."),
         )
-    return sample[names]
+    sample = sample[names].copy()
+    encoded = known_categories(estimator, len(names), names)
+    for place, name in enumerate(names):
+        column = sample[name]
+        known = [value for value in encoded.get(place, ()) if not is_gap(value)]
+        if path and known and all(isinstance(value, str) for value in known):
+            sample[name] = _texts_of_csv(path, name)
+        elif column.dtype == object and (numbers := column.infer_objects()).dtype.kind in "iuf":
+            sample[name] = numbers
+    return sample if _answers(estimator, sample) else _with_none(estimator, sample)
+
+
+def _texts_of_csv(path: str, name: str) -> Any:
+    """A column as it is written: the zip code 01234 is no number, and the country NA no gap."""
+    import pandas as pd
+
+    return pd.read_csv(
+        path, usecols=lambda column: str(column) == name, dtype=str, keep_default_na=False, na_values=[""]
+    )[name]
+
+
+def _with_none(estimator: Any, sample: Any) -> Any:
+    """The sample with None for its missing texts, if the estimator answers that and not NaN: it was fitted on None."""
+    changed = sample.copy()
+    for name in sample:
+        if sample[name].isna().any() and any(isinstance(value, str) for value in sample[name]):
+            changed[name] = sample[name].astype(object).where(sample[name].notna(), None)
+    return changed if _answers(estimator, changed) else sample
 
 
 def _listed(names: list[str]) -> str:

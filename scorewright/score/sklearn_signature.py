@@ -44,7 +44,7 @@ def signature_of(estimator: Any, methods: list[str], default: str, X: Any) -> Se
         return Seen(Signature(layout="text", inputs=(text,), **common), traits)
     names = names_of(X)
     numbers = _numbers(estimator, methods, X, fitted_on_names)
-    if numbers is not None and not probe.strict_columns(estimator, methods, numbers):
+    if numbers is not None and not probe.strict(estimator, methods, numbers, range(numbers.shape[1])):
         missing = probe.missing(estimator, methods, numbers)
         if all(missing) or not any(missing):
             data = TensorSpec(name="data", dtype="float64", shape=(None, numbers.shape[1]), missing=all(missing))

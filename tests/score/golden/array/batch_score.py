@@ -84,4 +84,11 @@ def read(path: Path) -> list[list[Any]]:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """A csv file with a header."""
-    return pd.read_csv(path)
+    frame = pd.read_csv(path)
+    for name, values in frame.items():
+        # A column with one word in it is read as words: the others are numbers again, so that only it is refused.
+        if values.dtype.kind == "O":
+            words = values.where(values.map(lambda value: isinstance(value, str)))
+            numbers = pd.to_numeric(words, errors="coerce")
+            frame[name] = values.astype(object).where(numbers.isna(), numbers)
+    return frame

@@ -79,7 +79,7 @@ def read(path: Path) -> list[list[Any]]:
     if missing:
         has = score.listed(tuple(frame.columns))
         raise ValueError(f"it has no column {score.listed(tuple(missing))}; it has {has}")
-    frame = frame[list(score.FEATURES)]
+    frame = frame[list(score.FEATURES)].copy()
     for name in frame.select_dtypes(["datetime", "datetimetz"]):
         frame[name] = frame[name].map(lambda value: value.isoformat(), na_action="ignore")
     plain = frame.astype(object)
@@ -88,9 +88,16 @@ def read(path: Path) -> list[list[Any]]:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """A csv file with a header."""
-    return pd.read_csv(
+    frame = pd.read_csv(
         path,
         dtype=dict.fromkeys(TEXTS, str),
         na_values={name: [""] if name in TEXTS else GAPS for name in score.FEATURES},
         keep_default_na=False,
     )
+    for name, values in frame.items():
+        # A column with one word in it is read as words: the others are numbers again, so that only it is refused.
+        if values.dtype.kind == "O" and name not in TEXTS:
+            words = values.where(values.map(lambda value: isinstance(value, str)))
+            numbers = pd.to_numeric(words, errors="coerce")
+            frame[name] = values.astype(object).where(numbers.isna(), numbers)
+    return frame
