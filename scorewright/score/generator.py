@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from scorewright.score.rehearsal import rehearse
 from scorewright.score.sample import read_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scorewright.score.spec import ModelSpec
 
@@ -66,8 +68,10 @@ def generate(
     on_step("looking into the model")
     inspect, answers = _inspector(loaded.framework)
     spec: ModelSpec = inspect(loaded, rows, method)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+    with (
+        _folders_above(target),
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside,
+    ):
         folder = Path(beside) / target.name
         folder.mkdir()
         on_step("writing the bundle")
@@ -120,6 +124,25 @@ def _require_free(target: Path, force: bool) -> None:
             f"{target} exists and is not a bundle: --force replaces bundles only.",
             hint="Choose another folder with --out.",
         )
+
+
+@contextmanager
+def _folders_above(target: Path) -> Iterator[None]:
+    """Make them, and remove those made again if what is done in them fails."""
+    made = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{target} cannot be written: {error.strerror}.", hint="Choose another --out.") from None
+    if not os.access(target.parent, os.W_OK):
+        raise BundleError(f"{target} cannot be written: {target.parent} is read-only.", hint="Choose another --out.")
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else may have put something into them
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _put(folder: Path, target: Path, aside: Path) -> None:

@@ -94,7 +94,8 @@ def _load_pickle(path: Path, allow_version_skew: bool) -> LoadedModel:
                 "file beside the model, import it from there, and save the model again.",
             ) from None
         except Exception as error:
-            raise NotAModelError(f"{path} cannot be read as a pickle: {type(error).__name__}: {error}.") from None
+            words = f"{type(error).__name__}: {error}".rstrip(": .")
+            raise NotAModelError(f"{path} cannot be read as a pickle: {words}.") from None
     trained_with = _skew_of_pickle(path, caught, allow_version_skew)
     if not any(hasattr(value, name) for name in ("predict", "transform", "score_samples", "get_params")):
         if isinstance(value, dict | list | tuple):

@@ -18,8 +18,10 @@ STRANGE_NUMBER = 987_654_321
 
 
 def call(model: Any, method: str, X: Any) -> Any:
-    """One call, its warnings silenced: a probe gives the model odd input on purpose."""
-    with warnings.catch_warnings():
+    """One call, on one thread as it will be served; warnings silenced: a probe gives odd input on purpose."""
+    import joblib
+
+    with warnings.catch_warnings(), joblib.parallel_config("sequential"):
         warnings.simplefilter("ignore")
         return getattr(model, method)(X)
 

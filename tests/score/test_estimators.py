@@ -24,7 +24,11 @@ def trials(
     here = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
     asked = [str(item.callspec.params["name"]) for item in here]
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn, initializer=trial.strict) as pool:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        ProcessPoolExecutor(os.cpu_count(), mp_context=spawn, initializer=trial.strict) as pool,
+    ):
+        patch.setenv("OMP_NUM_THREADS", "1")  # a process a core is enough: more threads wait for one another
         yield {name: pool.submit(trial.put_to_the_test, name, tmp_path_factory.mktemp("model")) for name in asked}
         pool.shutdown(cancel_futures=True)
 
