@@ -202,6 +202,9 @@ def read_manifest(folder: Path) -> Manifest:
     for name in (manifest.entry_script, manifest.batch_entry_script):
         if name not in manifest.files:
             raise BundleError(f"{path} has no sha256 of {name} at files.")
+    model = manifest.model.path
+    if not any(name == model or name.startswith(f"{model}/") for name in manifest.files):
+        raise BundleError(f"{path} has no sha256 of the model {model} at files: it would be loaded unverified.")
     return manifest
 
 

@@ -56,6 +56,14 @@ def test_a_path_out_of_the_bundle_is_refused(path: str, hand_made: Bundle) -> No
         Bundle.load(hand_made.root)
 
 
+def test_a_model_without_a_hash_is_refused(hand_made: Bundle) -> None:
+    manifest = json.loads((hand_made.root / MANIFEST).read_text())
+    del manifest["files"]["model/model.joblib"]
+    (hand_made.root / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"no sha256 of the model model/model\.joblib at files"):
+        Bundle.load(hand_made.root)
+
+
 @given(st.binary(max_size=200))
 def test_whatever_stands_in_the_manifest_is_refused_in_words(content: bytes) -> None:
     import tempfile
