@@ -158,9 +158,47 @@ def check(
 @app.command()
 def serve(
     bundle: Annotated[Path | None, typer.Argument(help="The bundle's folder; by default $SCOREWRIGHT_BUNDLE.")] = None,
-    host: Annotated[str | None, typer.Option(help="The address to listen on; by default 127.0.0.1.")] = None,
+    entry_script: Annotated[
+        Path | None,
+        typer.Option("--entry-script", "--entry_script", help="A score.py to serve in place of a bundle."),
+    ] = None,
+    model_dir: Annotated[
+        str | None,
+        typer.Option("--model-dir", "--model_dir", help="The model's folder: the script's AZUREML_MODEL_DIR."),
+    ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config-file", "--config_file", help="A JSON file of settings by their environment variables."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address to listen on; 127.0.0.1 with a bundle, 0.0.0.0 with an entry script."),
+    ] = None,
     port: Annotated[int | None, typer.Option(help="The port; by default 5001; 0 takes a free one.")] = None,
-    worker_count: Annotated[int | None, typer.Option(help="Scorer processes; by default $WORKER_COUNT or 1.")] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option("--health-port", "--health_port", help="A second port, if SEPERATE_HEALTH_ENDPOINT is true."),
+    ] = None,
+    worker_count: Annotated[
+        int | None,
+        typer.Option("--worker-count", "--worker_count", help="Scorer processes; by default $WORKER_COUNT or 1."),
+    ] = None,
+    access_control_allow_origins: Annotated[
+        str | None,
+        typer.Option(
+            "--access-control-allow-origins",
+            "--access_control_allow_origins",
+            help="Origins whose pages may use the service, separated by commas.",
+        ),
+    ] = None,
+    appinsights_instrumentation_key: Annotated[
+        str | None,
+        typer.Option(
+            "--appinsights-instrumentation-key",
+            "--appinsights_instrumentation_key",
+            help="Taken, but nothing is sent so far.",
+        ),
+    ] = None,
     max_queue: Annotated[int | None, typer.Option(help="Requests that may wait for a scorer.")] = None,
     max_batch_requests: Annotated[int | None, typer.Option(help="Requests in one run_many() at most.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Bytes a request's body may have.")] = None,
@@ -171,14 +209,23 @@ def serve(
         typer.Option("--allow-version-skew", help="Go on with other library versions than the model's."),
     ] = None,
 ) -> None:
-    """Serve a bundle over HTTP until SIGTERM or Ctrl-C. docs/service.md has every setting."""
+    """Serve a bundle or an entry script over HTTP until SIGTERM or Ctrl-C. docs/service.md has every setting.
+
+    Takes the flags of azmlinfsrv as that spells them, too.
+    """
     from scorewright.service import server, settings
 
-    flags = settings.read(
+    read = settings.read(
         bundle=bundle,
+        entry_script=None if entry_script is None else str(entry_script.resolve()),
+        model_dir=model_dir,
+        config_file=config_file,
         host=host,
         port=port,
+        health_port=health_port,
         worker_count=worker_count,
+        cors_origins=access_control_allow_origins,
+        app_insights_key=appinsights_instrumentation_key,
         max_queue=max_queue,
         max_batch_requests=max_batch_requests,
         max_body_bytes=max_body_bytes,
@@ -186,4 +233,4 @@ def serve(
         access_log=access_log,
         allow_version_skew=allow_version_skew,
     )
-    sys.exit(server.serve(flags))
+    sys.exit(server.serve(read))

@@ -129,8 +129,12 @@ class DockerError(ScorewrightError):
 
 
 class RequestError(ScorewrightError):
-    """The answer to one request that is not scored. `status` is its HTTP status."""
+    """The answer to one request that is not scored. `status` is its HTTP status.
 
-    def __init__(self, status: int, message: str, *, hint: str = "") -> None:
+    `failed` says that the script was at fault, not the request: it becomes the header x-ms-run-function-failed.
+    """
+
+    def __init__(self, status: int, message: str, *, hint: str = "", failed: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.failed = failed

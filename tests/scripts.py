@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scorewright.script import EntryScript
+from scorewright.contract.script import EntryScript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

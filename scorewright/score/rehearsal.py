@@ -109,9 +109,10 @@ def _child(report_to: int) -> None:
     plan = json.load(sys.stdin)
     root, model_dir, requests = Path(plan["root"]), Path(plan["model_dir"]), plan["requests"]
     sys.argv = [str(root / "score.py")]
-    from scorewright.answer import answer
+    from scorewright.contract.answer import answer
+    from scorewright.contract.request import HttpRequest
+    from scorewright.contract.script import EntryScript
     from scorewright.errors import ScorewrightError
-    from scorewright.script import EntryScript
 
     def answers(values: list[Any]) -> list[list[Any]]:
         results = []
@@ -128,7 +129,10 @@ def _child(report_to: int) -> None:
         state["script"] = script
 
     def run() -> Any:
-        return answers([state["script"].run(request) for request in requests])
+        json_body = [("content-type", "application/json")]
+        return answers(
+            [state["script"].call(HttpRequest(headers=json_body, body=request.encode())) for request in requests]
+        )
 
     def run_many() -> Any:
         many = state["script"].run_many
@@ -137,7 +141,7 @@ def _child(report_to: int) -> None:
     def batch() -> Any:
         script = EntryScript.load(root / "batch_score.py", model_dir=model_dir)
         script.start(model_dir)
-        frame = script.run([plan["batch"]])  # type: ignore[arg-type]
+        frame = script.run([plan["batch"]])
         return json.loads(frame.to_json(orient="values", double_precision=15))
 
     state: dict[str, Any] = {}

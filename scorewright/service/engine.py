@@ -7,11 +7,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from scorewright.errors import RequestError
-from scorewright.service.frames import JSON_HEADERS, NOT_RETURNED, Scored
-from scorewright.service.protocols import azureml
+from scorewright.service.frames import End, Ready, Scored
+from scorewright.service.stream import Stream, Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from scorewright.service.frames import Piece
+
+SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Bytes of bodies after which a batch takes no more: larger ones gain nothing by waiting for each other."""
@@ -26,10 +30,16 @@ SWEEP_SECONDS = 0.1
 class Worker(Protocol):
     """What the engine needs of a scorer."""
 
-    run_many: bool
+    script: Ready
 
-    def send(self, requests: Sequence[tuple[bytes, bytes]]) -> None:
-        """Score these (id, body) pairs; `Engine.scored` hears of the answers."""
+    def send(self, requests: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Score these (id, head, body); `Engine.scored` and `Engine.piece` hear of the answers."""
+
+    def cancel(self, number: int) -> None:
+        """Make no more pieces of the answer to this request of the batch."""
+
+    def hold(self, *, back: bool) -> None:
+        """Take no more pieces for now, or take them again."""
 
 
 class ClientGoneError(Exception):
@@ -37,23 +47,29 @@ class ClientGoneError(Exception):
 
 
 class Job:
-    """One accepted request. `gone` tells whether its client has gone away; `since` is the loop's time it came."""
+    """One accepted request. `gone` tells whether its client has gone away; `since` is the loop's time it came.
 
-    __slots__ = ("answer", "body", "gone", "request_id", "since")
+    `stream` is there once its answer has begun and goes on.
+    """
+
+    __slots__ = ("answer", "body", "gone", "head", "request_id", "since", "stream")
 
     def __init__(
         self,
         request_id: bytes,
+        head: bytes,
         body: bytes,
         gone: Callable[[], bool],
         answer: asyncio.Future[Scored],
         since: float,
     ) -> None:
         self.request_id = request_id
+        self.head = head
         self.body = body
         self.gone = gone
         self.answer = answer
         self.since = since
+        self.stream: Stream | None = None
 
 
 class Engine:
@@ -70,11 +86,13 @@ class Engine:
         self._waiting: deque[Job] = deque()
         self._free: deque[Worker] = deque()
         self._busy: dict[Worker, dict[int, Job]] = {}
+        self._heard: dict[Worker, float] = {}
         self._retired: set[Worker] = set()
         self._closed = "The service is starting: the entry script's init() has not finished."
         self._handing_out = False
         self._swept = float("-inf")
         self.draining = False
+        self.script = Ready()
 
     @property
     def scorers(self) -> int:
@@ -93,17 +111,17 @@ class Engine:
             return "The service is stopping."
         return self._closed or "No scorer is alive; one is being started."
 
-    async def score(self, request_id: bytes, body: bytes, gone: Callable[[], bool]) -> Scored:
-        """Queue a request and wait for its answer.
+    async def score(self, request_id: bytes, body: bytes, gone: Callable[[], bool], *, head: bytes = b"") -> Scored:
+        """Queue a request and wait for its answer; a Streamed one has only begun.
 
-        Raises RequestError 503 while there is nothing that could score it, 429 if the queue is full, and
-        ClientGoneError if it was dropped because its client left.
+        Raises RequestError 503 while there is nothing that could score it, 429 if the queue is full, 500 if its
+        scorer ended, and ClientGoneError if it was dropped because its client left.
         """
         if self._closed:
             raise RequestError(503, self._closed)
         if len(self._waiting) >= self._max_queue and not self._swept_some():
             raise RequestError(429, f"Too many requests: {self._max_queue} are waiting to be scored.")
-        job = Job(request_id, body, gone, self._loop.create_future(), self._loop.time())
+        job = Job(request_id, head, body, gone, self._loop.create_future(), self._loop.time())
         self._waiting.append(job)
         self._hand_out_soon()
         return await job.answer
@@ -111,6 +129,7 @@ class Engine:
     def join(self, worker: Worker) -> None:
         """A scorer is ready."""
         self._closed = ""
+        self.script = worker.script
         self._free.append(worker)
         self._hand_out_soon()
 
@@ -120,32 +139,57 @@ class Engine:
             self._free.remove(worker)
         self._retired.add(worker)
 
-    def leave(self, worker: Worker) -> None:
+    def leave(self, worker: Worker, reason: str = SCORER_DIED) -> None:
         """A scorer has died: what it was scoring fails, what waits goes on waiting for its replacement."""
         self.retire(worker)
         self._retired.remove(worker)
-        died = Scored(0, 500, True, NOT_RETURNED, JSON_HEADERS, azureml.error_body(azureml.SCORER_DIED))
+        self._heard.pop(worker, None)
         for job in self._busy.pop(worker, {}).values():
-            _settle(job, died)
+            _fail(job, RequestError(500, reason, failed=True))
+
+    def overdue(self, seconds: float) -> list[Worker]:
+        """The scorers that have had work for longer than this and have answered nothing meanwhile."""
+        latest = self._loop.time() - seconds
+        return [worker for worker in self._busy if self._heard[worker] < latest]
 
     def close(self, reason: str) -> None:
         """No scorer can be had for now: refuse what waits and what comes until one joins."""
         self._closed = reason
         while self._waiting:
-            _refuse(self._waiting.popleft(), reason)
+            _fail(self._waiting.popleft(), RequestError(503, reason))
 
     def abandon(self, reason: str) -> None:
         """Refuse what waits, what comes and what is being scored."""
         self.close(reason)
         for jobs in self._busy.values():
             for job in jobs.values():
-                _refuse(job, reason)
+                _fail(job, RequestError(503, reason))
 
     def scored(self, worker: Worker, answers: Iterable[Scored]) -> None:
         """A scorer has answered some of the requests it was given."""
         jobs = self._busy[worker]
         for answer in answers:
-            _settle(jobs.pop(answer.number), answer)
+            if answer.more:
+                job = jobs[answer.number]
+                job.stream = Stream(worker, answer.number)
+                _settle(job, Streamed.begun(answer, job.stream))
+            else:
+                _settle(jobs.pop(answer.number), answer)
+        self._heard[worker] = self._loop.time()
+        self._done(worker, jobs)
+
+    def piece(self, worker: Worker, piece: Piece) -> None:
+        """A scorer has made more of an answer that has begun."""
+        jobs = self._busy[worker]
+        stream = jobs[piece.number].stream
+        if stream is not None:
+            stream.put(piece.body, piece.end)
+        if piece.end is not End.NOT_YET:
+            del jobs[piece.number]
+        self._heard[worker] = self._loop.time()
+        self._done(worker, jobs)
+
+    def _done(self, worker: Worker, jobs: dict[int, Job]) -> None:
         if not jobs:
             del self._busy[worker]
             if worker not in self._retired:
@@ -162,11 +206,12 @@ class Engine:
         self._handing_out = False
         while self._free and self._waiting:
             worker = self._free[0]
-            batch = self._batch(self._max_batch if worker.run_many else 1)
+            batch = self._batch(self._max_batch if worker.script.run_many else 1)
             if batch:
                 self._free.popleft()
                 self._busy[worker] = dict(enumerate(batch))
-                worker.send([(job.request_id, job.body) for job in batch])
+                self._heard[worker] = self._loop.time()
+                worker.send([(job.request_id, job.head, job.body) for job in batch])
 
     def _batch(self, limit: int) -> list[Job]:
         batch: list[Job] = []
@@ -206,6 +251,8 @@ def _settle(job: Job, answer: Scored) -> None:
         job.answer.set_result(answer)
 
 
-def _refuse(job: Job, reason: str) -> None:
-    if not job.answer.done():
-        job.answer.set_exception(RequestError(503, reason))
+def _fail(job: Job, error: RequestError) -> None:
+    if job.stream is not None:
+        job.stream.put(b"", End.BROKE)
+    elif not job.answer.done():
+        job.answer.set_exception(error)

@@ -2,14 +2,20 @@
 
     frame    kind u8 · payload length u64 · payload
     START    front to scorer   JSON: what to load
-    READY    scorer to front   u8: whether the script has run_many
+    READY    scorer to front   JSON: what the script is like
     FAILED   scorer to front   JSON: message and hint of the error that ended the start
-    SCORE    front to scorer   count u32 · count x (id length u16 · body length u32) · count x (id · body)
-    SCORED   scorer to front   count u32 · count x (number u32 · status u16 · failed u8 · milliseconds f64 ·
+    SCORE    front to scorer   count u32 · count x (id length u16 · head length u32 · body length u32) ·
+                               count x (id · head · body)
+    SCORED   scorer to front   count u32 · count x (number u32 · status u16 · flags u8 · milliseconds f64 ·
                                headers length u32 · body length u32) · count x (headers · body)
+    PIECE    scorer to front   number u32 · last u8 · body
+    CANCEL   front to scorer   number u32
 
 All numbers are big-endian. A SCORE is answered by one SCORED or by several, until every number has its answer:
 what has been scored is out of the scorer before the next request can kill it. Bodies cross unparsed.
+
+The head of a request is empty where the body is all that is needed, else JSON. An answer flagged as `more` goes on in
+PIECEs until one is the LAST, or says that the script BROKE; CANCEL asks to make no more of them.
 """
 
 from __future__ import annotations
@@ -17,15 +23,17 @@ from __future__ import annotations
 import json
 import struct
 from enum import IntEnum
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _HEAD = struct.Struct("!BQ")
 _COUNT = struct.Struct("!I")
-_REQUEST = struct.Struct("!HI")
+_REQUEST = struct.Struct("!HII")
 _SCORED = struct.Struct("!IHBdII")
+_PIECE = struct.Struct("!IB")
+_FAILED, _MORE = 1, 2
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -45,19 +53,44 @@ class Kind(IntEnum):
     FAILED = 3
     SCORE = 4
     SCORED = 5
+    PIECE = 6
+    CANCEL = 7
+
+
+class End(IntEnum):
+    """Whether a piece of an answer is its last."""
+
+    NOT_YET = 0
+    LAST = 1
+    BROKE = 2
+
+
+class Ready(NamedTuple):
+    """What a scorer tells of its script once init() is done.
+
+    `run_many`: it can be given several requests at once. `needs_request`: run() is given more of a request than its
+    body. `any_method`: run() is given requests of every method. `swagger`: the schemas of its decorators by version.
+    """
+
+    run_many: bool = False
+    needs_request: bool = False
+    any_method: bool = False
+    swagger: dict[str, Any] | None = None
 
 
 class Request(NamedTuple):
-    """One request as the scorer gets it: its id and its undecoded body."""
+    """One request as the scorer gets it: its id, its head and its undecoded body."""
 
     id: str
+    head: memoryview
     body: memoryview
 
 
 class Scored(NamedTuple):
     """The answer to the request that was number `number`, from 0, in its SCORE.
 
-    `milliseconds` is the time run() took, or NOT_RETURNED. `headers` are lower-case names with values.
+    `milliseconds` is the time run() took, or NOT_RETURNED. `headers` are lower-case names with values. `more` says
+    that the body goes on in pieces.
     """
 
     number: int
@@ -65,6 +98,15 @@ class Scored(NamedTuple):
     failed: bool
     milliseconds: float
     headers: Headers
+    body: bytes
+    more: bool = False
+
+
+class Piece(NamedTuple):
+    """A piece of the body of the answer to request `number`."""
+
+    number: int
+    end: End
     body: bytes
 
 
@@ -78,27 +120,53 @@ def pack_json(kind: Kind, content: object) -> bytes:
     return pack(kind, json.dumps(content).encode())
 
 
-def pack_requests(requests: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-    """One SCORE frame of (id, body) pairs, in pieces to be written one after another; the bodies are not copied."""
-    sizes = [_REQUEST.pack(len(request_id), len(body)) for request_id, body in requests]
-    total = _COUNT.size + _REQUEST.size * len(requests) + sum(len(name) + len(body) for name, body in requests)
-    pieces = [_HEAD.pack(Kind.SCORE, total) + _COUNT.pack(len(requests)) + b"".join(sizes)]
-    for pair in requests:
-        pieces.extend(pair)
+def pack_requests(requests: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+    """One SCORE frame of (id, head, body), in pieces to be written one after another; the bodies are not copied."""
+    sizes = [_REQUEST.pack(len(request_id), len(head), len(body)) for request_id, head, body in requests]
+    total = _COUNT.size + _REQUEST.size * len(requests)
+    pieces = [b""]
+    for request in requests:
+        pieces.extend(request)
+    total += sum(map(len, pieces))
+    pieces[0] = _HEAD.pack(Kind.SCORE, total) + _COUNT.pack(len(requests)) + b"".join(sizes)
     return pieces
 
 
 def unpack_requests(payload: bytes) -> list[Request]:
-    """The requests of a SCORE frame; the bodies are views into the payload."""
+    """The requests of a SCORE frame; heads and bodies are views into the payload."""
     view = memoryview(payload)
     (count,) = _COUNT.unpack_from(view)
     at = _COUNT.size + _REQUEST.size * count
     requests = []
-    for id_length, body_length in _REQUEST.iter_unpack(view[_COUNT.size : at]):
-        body = at + id_length
-        requests.append(Request(str(view[at:body], "latin-1"), view[body : body + body_length]))
-        at = body + body_length
+    for id_length, head_length, body_length in _REQUEST.iter_unpack(view[_COUNT.size : at]):
+        head = at + id_length
+        body = head + head_length
+        end = body + body_length
+        requests.append(Request(str(view[at:head], "latin-1"), view[head:body], view[body:end]))
+        at = end
     return requests
+
+
+def pack_piece(piece: Piece) -> bytes:
+    """One PIECE frame."""
+    return pack(Kind.PIECE, _PIECE.pack(piece.number, piece.end) + piece.body)
+
+
+def unpack_piece(payload: bytes) -> Piece:
+    """The piece of a PIECE frame."""
+    number, end = _PIECE.unpack_from(payload)
+    return Piece(number, End(end), payload[_PIECE.size :])
+
+
+def pack_cancel(number: int) -> bytes:
+    """One CANCEL frame."""
+    return pack(Kind.CANCEL, _COUNT.pack(number))
+
+
+def unpack_cancel(payload: bytes) -> int:
+    """The number of the request whose answer a CANCEL frame wants no more of."""
+    (number,) = _COUNT.unpack(payload)
+    return int(number)
 
 
 def pack_scored(scored: Sequence[Scored]) -> list[bytes]:
@@ -107,9 +175,8 @@ def pack_scored(scored: Sequence[Scored]) -> list[bytes]:
     content: list[bytes] = []
     for item in scored:
         headers = b"" if item.headers == JSON_HEADERS else _header_block(item.headers)
-        sizes.append(
-            _SCORED.pack(item.number, item.status, item.failed, item.milliseconds, len(headers), len(item.body))
-        )
+        flags = _FAILED * item.failed | _MORE * item.more
+        sizes.append(_SCORED.pack(item.number, item.status, flags, item.milliseconds, len(headers), len(item.body)))
         if headers:
             content.append(headers)
         content.append(item.body)
@@ -122,13 +189,12 @@ def unpack_scored(payload: bytes) -> Iterator[Scored]:
     view = memoryview(payload)
     (count,) = _COUNT.unpack_from(view)
     at = _COUNT.size + _SCORED.size * count
-    for number, status, failed, milliseconds, headers_length, body_length in _SCORED.iter_unpack(
-        view[_COUNT.size : at]
-    ):
+    for number, status, flags, milliseconds, headers_length, body_length in _SCORED.iter_unpack(view[_COUNT.size : at]):
         body = at + headers_length
         headers = _headers(payload[at:body]) if headers_length else JSON_HEADERS
         at = body + body_length
-        yield Scored(number, status, bool(failed), milliseconds, headers, payload[body:at])
+        failed, more = bool(flags & _FAILED), bool(flags & _MORE)
+        yield Scored(number, status, failed, milliseconds, headers, payload[body:at], more)
 
 
 def _header_block(headers: Headers) -> bytes:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from scorewright.bundle import Bundle
+    from scorewright.service.target import Target
 
 FILE = "openapi.json"
 
 
-def merged(app: FastAPI, bundle: Bundle) -> bytes:
+def merged(app: FastAPI, target: Target) -> bytes:
     """One OpenAPI 3.1 document of the app's routes and the bundle's. Raises BundleError if the bundle's is none."""
-    manifest = bundle.manifest
-    document = get_openapi(title=manifest.name, version=manifest.version, routes=app.routes)
-    described = _of_bundle(bundle)
+    document = get_openapi(title=target.name, version=target.version, routes=app.routes)
+    described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle)
     document["openapi"] = described.get("openapi", document["openapi"])
     document["info"] |= described.get("info", {})
     document["paths"] = {"/score": described["paths"]["/score"], **document["paths"]}
@@ -32,7 +32,7 @@ def merged(app: FastAPI, bundle: Bundle) -> bytes:
 
 def _of_bundle(bundle: Bundle) -> dict[str, Any]:
     if FILE not in bundle.manifest.files:
-        return {"paths": {"/score": _UNDESCRIBED}}
+        return _UNKNOWN
     try:
         described = bundle.json(FILE)
     except ValueError as error:
@@ -49,3 +49,4 @@ _UNDESCRIBED = {
         "responses": {"200": {"description": "What run() returned.", "content": {"application/json": {"schema": {}}}}},
     }
 }
+_UNKNOWN: dict[str, Any] = {"paths": {"/score": _UNDESCRIBED}}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scorewright.errors import ScorewrightError, ScriptError, ServiceError
+from scorewright.service.engine import SCORER_DIED
 from scorewright.service.scorer_process import ScorerProcess, outcome
 
 if TYPE_CHECKING:
@@ -14,28 +15,49 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scorewright.service.engine import Engine
-    from scorewright.service.scorer_process import Order
+    from scorewright.service.order import Order
 
 FIRST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 10.0
+
+WATCH_SECONDS = 0.25
+"""How often it is looked for scorers that are overdue."""
+
+
+class Limit(NamedTuple):
+    """How long a scorer may work without an answer, and what the clients it kept waiting are told."""
+
+    seconds: float
+    message: str
 
 
 class ScorerPool:
     """Keeps `count` scorers alive and the engine told of them.
 
     A scorer that has answered something and dies is replaced at once; one that has not, after a wait that doubles.
+    One that has had work for longer than `limit` allows, and answers nothing, is ended.
     """
 
     def __init__(
-        self, *, count: int, order: Order, environment: Mapping[str, str], engine: Engine, logger: logging.Logger
+        self,
+        *,
+        count: int,
+        order: Order,
+        environment: Mapping[str, str],
+        engine: Engine,
+        limit: Limit,
+        logger: logging.Logger,
     ) -> None:
         self._order = order
         self._environment = environment
         self._engine = engine
+        self._limit = limit
         self._log = logger
+        self._ended: dict[ScorerProcess, str] = {}
         self._living: set[ScorerProcess] = set()
         # Spawned before anything else is imported here: they load the model meanwhile.
         self._tasks = [asyncio.create_task(self._keep(self._spawn())) for _ in range(count)]
+        self._tasks.append(asyncio.create_task(self._watch()))
 
     async def failed(self) -> ScorewrightError:
         """Wait until a scorer cannot be started for the first time; the error that ends the service."""
@@ -68,7 +90,7 @@ class ScorerPool:
             self._engine.retire(scorer)
             code = await scorer.ended()
             self._living.discard(scorer)
-            self._engine.leave(scorer)
+            self._engine.leave(scorer, self._ended.pop(scorer, SCORER_DIED))
             fruitless = 0 if scorer.answered else fruitless + 1
             self._log.error("Scorer %d died: %s. It is replaced.", scorer.process.pid, outcome(code))
             scorer, fruitless = await self._replace(fruitless)
@@ -90,10 +112,19 @@ class ScorerPool:
             else:
                 return scorer, fruitless
 
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for worker in self._engine.overdue(self._limit.seconds):
+                if isinstance(worker, ScorerProcess) and worker not in self._ended:
+                    self._log.error("Scorer %d is ended: %s", worker.process.pid, self._limit.message)
+                    self._ended[worker] = self._limit.message
+                    worker.process.kill()
+
     async def _start(self, scorer: ScorerProcess) -> None:
         begun = time.monotonic()
         try:
-            await scorer.ready(self._order, self._engine.scored)
+            await scorer.ready(self._order, self._engine)
         except ScriptError:
             self._living.discard(scorer)
             raise

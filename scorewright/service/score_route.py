@@ -6,10 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from scorewright.contract.run_form import METHOD_NOT_ALLOWED
 from scorewright.errors import RequestError
-from scorewright.service import log
+from scorewright.service import head, log
 from scorewright.service.engine import ClientGoneError
 from scorewright.service.protocols import azureml
+from scorewright.service.stream import BrokenAnswerError, Streamed
 
 if TYPE_CHECKING:
     import logging
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from scorewright.service.engine import Engine
+
+_METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS"))
 
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is still taken and thrown away, so that the client gets to read why."""
@@ -37,34 +41,35 @@ class ScoreRoute:
         *,
         max_body_bytes: int,
         own_headers: azureml.Headers,
-        access_log: logging.Logger | None,
+        log: logging.Logger,
+        access: bool,
     ) -> None:
         self._engine = engine
         self._max_body_bytes = max_body_bytes
         self._own = own_headers
-        self._access_log = access_log
+        self._log = log
+        self._access = access
+        self._deprecation_told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
         ids = azureml.read_ids(scope["headers"], azureml.new_id())
+        size = 0
         try:
             if ids.refusal:
                 raise RequestError(431, ids.refusal)
-            method = scope["method"]
-            if method == "POST":
-                body = await self._body(scope, receive)
-            elif method == "GET":
-                body = azureml.query_to_json(scope["query_string"])
-            elif method == "OPTIONS":
+            if ids.deprecated and not self._deprecation_told:
+                self._tell_deprecation()
+            if scope["method"] == "OPTIONS" and not self._engine.script.any_method:
                 await self._answer(send, ids, 200, azureml.options_headers(), b"")
                 return
-            else:
-                raise RequestError(405, azureml.METHOD_NOT_ALLOWED)
-            scored = await self._engine.score(ids.request_id, body, lambda: _gone(receive))
+            told, body = await self._read(scope, receive)
+            scored = await self._engine.score(ids.request_id, body, lambda: _gone(receive), head=told)
         except RequestError as refusal:
             status = refusal.status
-            headers = azureml.error_headers(status)
+            headers = azureml.error_headers(status, failed=refusal.failed)
             answer = azureml.error_body(refusal.message)
+            size = len(answer)
             if status == 413:
                 await self._refuse_unread(receive, send, ids, headers, answer)
             else:
@@ -72,18 +77,43 @@ class ScoreRoute:
         except ClientGoneError:
             return
         else:
-            status, answer = scored.status, scored.body
-            headers = azureml.scored_headers(scored.headers, failed=scored.failed, milliseconds=scored.milliseconds)
-            await self._answer(send, ids, status, headers, answer)
-        if self._access_log is not None:
-            self._access_log.info(
+            status, size = scored.status, len(scored.body)
+            headers = azureml.scored_headers(
+                scored.headers, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more
+            )
+            if isinstance(scored, Streamed):
+                size = await self._stream(receive, send, ids, headers, scored)
+            else:
+                await self._answer(send, ids, status, headers, scored.body)
+        if self._access:
+            self._log.info(
                 "%s /score %d %.3fms %d",
                 scope["method"],
                 status,
                 (time.perf_counter() - begun) * 1000,
-                len(answer),
+                size,
                 extra=log.of(ids.request_id.decode("latin-1")),
             )
+
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
+        """What the scorer is given: the head of the request, if the script needs more than the body, and the body."""
+        method = scope["method"]
+        script = self._engine.script
+        if method not in _METHODS:
+            raise RequestError(405, azureml.METHOD_NOT_ALLOWED)
+        if method == "HEAD" and not script.any_method:
+            raise RequestError(405, METHOD_NOT_ALLOWED)
+        if script.needs_request:
+            return head.of_http(scope), await self._body(scope, receive)
+        if method == "GET":
+            return b"", azureml.query_to_json(scope["query_string"])
+        return b"", await self._body(scope, receive)
+
+    def _tell_deprecation(self) -> None:
+        self._deprecation_told = True
+        self._log.warning(
+            "A client sends x-ms-request-id, which is deprecated: x-ms-client-request-id takes its place."
+        )
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         for name, value in scope["headers"]:
@@ -121,6 +151,26 @@ class ScoreRoute:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    async def _stream(
+        self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed
+    ) -> int:
+        """Send an answer as it comes; the bytes that were sent. One that breaks off is cut off, not ended."""
+        headers += ids.headers
+        headers += self._own
+        await send({"type": "http.response.start", "status": scored.status, "headers": headers})
+        size = 0
+        try:
+            async for piece in scored.rest.pieces():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                size += len(piece)
+                if _gone(receive):
+                    scored.rest.cancel()
+                    return size
+        except BrokenAnswerError:
+            return size
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return size
 
     async def _refuse_unread(
         self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, body: bytes

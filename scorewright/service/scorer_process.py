@@ -9,29 +9,21 @@ import socket
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from scorewright.errors import ScriptError
 from scorewright.service import frames
-from scorewright.service.frames import Frames, Kind
+from scorewright.service.frames import Frames, Kind, Ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from scorewright.service.frames import Scored
+    from scorewright.service.engine import Engine
+    from scorewright.service.order import Order
 
 END_GRACE_SECONDS = 6.0
 """How long a scorer may take to end once its socket is closed: a little more than it gives itself."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a scorer is to load."""
-
-    entry_script: str
-    model_dir: str
-    log_level: str
 
 
 class ScorerProcess(asyncio.Protocol):
@@ -43,12 +35,12 @@ class ScorerProcess(asyncio.Protocol):
     def __init__(self, process: subprocess.Popen[bytes], ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self.process = process
-        self.run_many = False
+        self.script = Ready()
         self.answered = 0
         self._socket = ours
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
-        self._on_scored: Callable[[Iterable[Scored]], None] | None = None
+        self._engine: Engine | None = None
         self._hello: asyncio.Future[tuple[Kind, bytes]] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
         self._exit: asyncio.Future[int] = loop.create_future()
@@ -61,7 +53,7 @@ class ScorerProcess(asyncio.Protocol):
         with theirs:
             try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "scorewright.service.scorer", str(theirs.fileno())],
+                    [sys.executable, "-P", "-m", "scorewright.service.scorer", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     env=dict(environment),
                     pass_fds=[theirs.fileno()],
@@ -74,20 +66,20 @@ class ScorerProcess(asyncio.Protocol):
         ours.setblocking(False)
         return cls(process, ours)
 
-    async def ready(self, order: Order, on_scored: Callable[[Self, Iterable[Scored]], None]) -> None:
-        """Have the script loaded and init() called.
+    async def ready(self, order: Order, engine: Engine) -> None:
+        """Have the script loaded and init() called; the engine will hear of its answers.
 
         Raises ScriptError if that fails or the process ends meanwhile.
         """
         loop = asyncio.get_running_loop()
-        self._on_scored = lambda scored: on_scored(self, scored)
+        self._engine = engine
         self._transport, _ = await loop.create_unix_connection(lambda: self, sock=self._socket)
         self._transport.write(frames.pack_json(Kind.START, asdict(order)))
         await _first(self._hello, self._closed, self._exit)
         if not self._hello.done():
             code = await self.ended()
             raise ScriptError(
-                f"The scorer ended while it loaded {order.entry_script}: {outcome(code)}.",
+                f"The scorer ended while it loaded {order.entry_script or 'main.py'}: {outcome(code)}.",
                 hint="What it printed above may say why; a SIGKILL is most often the memory limit.",
             )
         kind, payload = self._hello.result()
@@ -95,12 +87,22 @@ class ScorerProcess(asyncio.Protocol):
             await self.ended()
             failure = json.loads(payload)
             raise ScriptError(failure["message"], hint=failure["hint"])
-        self.run_many = bool(payload[0])
+        self.script = Ready(**json.loads(payload))
 
-    def send(self, requests: Sequence[tuple[bytes, bytes]]) -> None:
-        """Give it (id, body) pairs to score, and nothing more until all are answered."""
+    def send(self, requests: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Give it (id, head, body) to score, and nothing more until all are answered."""
         if self._transport is not None:
             self._transport.writelines(frames.pack_requests(requests))
+
+    def cancel(self, number: int) -> None:
+        """Ask it to make no more pieces of the answer to this request."""
+        if self._transport is not None:
+            self._transport.write(frames.pack_cancel(number))
+
+    def hold(self, *, back: bool) -> None:
+        """Read no more of what it sends, so that it has to wait; or read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            (self._transport.pause_reading if back else self._transport.resume_reading)()
 
     async def ending(self) -> None:
         """Wait for the first sign that the process ends: its exit, or the end of its socket.
@@ -137,9 +139,11 @@ class ScorerProcess(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio.Protocol: bytes of frames."""
         for kind, payload in self._frames.feed(data):
-            if kind is Kind.SCORED and self._on_scored is not None:
+            if kind is Kind.SCORED and self._engine is not None:
                 self.answered += 1
-                self._on_scored(frames.unpack_scored(payload))
+                self._engine.scored(self, frames.unpack_scored(payload))
+            elif kind is Kind.PIECE and self._engine is not None:
+                self._engine.piece(self, frames.unpack_piece(payload))
             elif not self._hello.done():
                 self._hello.set_result((kind, payload))
 

@@ -11,20 +11,21 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
-from scorewright import __version__, versions
-from scorewright.bundle import Bundle
+from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import log
 from scorewright.service.engine import Engine
-from scorewright.service.pool import ScorerPool
-from scorewright.service.scorer_process import Order
+from scorewright.service.order import Order
+from scorewright.service.pool import Limit, ScorerPool
+from scorewright.service.protocols import azureml
+from scorewright.service.target import LOOPBACK, Target
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
 
     from scorewright.service.http_server import HttpServer
-    from scorewright.service.settings import Settings
+    from scorewright.service.settings import Read, Settings
 
 BACKLOG = 2048
 
@@ -34,19 +35,45 @@ LAST_WORDS_SECONDS = 1.0
 SERVER_VERSION = f"scorewright/{__version__}"
 
 
-def serve(settings: Settings) -> int:
-    """Serve a bundle until SIGTERM or SIGINT; the exit code.
+TIMEOUT_GRACE_SECONDS = 5.0
+"""How long a run() that is told that its time is over may take to obey, before its process is ended."""
 
-    Raises BundleError, VersionSkewError, ScriptError or ServiceError if it cannot start; nothing of the bundle has
-    been loaded before its hashes and versions are found right.
+
+def serve(read: Read) -> int:
+    """Serve a bundle or an entry script until SIGTERM or SIGINT; the exit code.
+
+    Raises BundleError, VersionSkewError, ScriptError, UsageError or ServiceError if it cannot start; nothing of a
+    bundle has been loaded before its hashes and versions are found right.
     """
-    bundle = Bundle.load(settings.bundle, model_dir=settings.model_dir)
-    if not settings.allow_version_skew:
-        versions.require(bundle.manifest.versions)
+    settings = read.settings
+    target = Target.of(settings)
     logger = log.set_up(settings.log_level)
-    with listen(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_Service(settings, bundle, listener, logger).run())
+    log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
+    _remark(read, target, logger)
+    host = settings.host or target.host
+    with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        listeners = [stack.enter_context(listen(host, settings.port))]
+        if settings.separate_health_port:
+            listeners.append(stack.enter_context(listen(host, settings.health_port)))
+        runner.run(_Service(settings, target, listeners, logger).run())
     return 0
+
+
+def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
+    """Log what somebody should know who relies on a setting."""
+    settings = read.settings
+    if read.unknown:
+        logger.warning("The configuration file has keys that are no settings: %s.", ", ".join(read.unknown))
+    if target.bundle is None and settings.model_dir is None:
+        logger.info("AZUREML_MODEL_DIR is not set; --model-dir sets it.")
+    if settings.bundle is not None and settings.entry_script is not None:
+        logger.warning("AZUREML_ENTRY_SCRIPT is %s; the bundle's own script is served.", settings.entry_script)
+    if settings.app_insights_enabled:
+        logger.warning("Application Insights is asked for; nothing is sent there by this version.")
+    if os.environ.get("WORKER_PRELOAD", "").lower() == "true":
+        logger.info("WORKER_PRELOAD is set; each scorer calls init() for itself all the same.")
+    if (settings.host or target.host) not in {LOOPBACK, "localhost", "::1"}:
+        logger.warning("Whoever reaches this machine can use the service: it asks for no key.")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,10 +104,12 @@ def listen(host: str, port: int) -> socket.socket:
 class _Service:
     """One run of the service."""
 
-    def __init__(self, settings: Settings, bundle: Bundle, listener: socket.socket, logger: logging.Logger) -> None:
+    def __init__(
+        self, settings: Settings, target: Target, listeners: list[socket.socket], logger: logging.Logger
+    ) -> None:
         self._settings = settings
-        self._bundle = bundle
-        self._listener = listener
+        self._target = target
+        self._listeners = listeners
         self._log = logger
 
     async def run(self) -> None:
@@ -90,9 +119,10 @@ class _Service:
         with _signals() as (stop, hurry):
             pool = ScorerPool(
                 count=settings.worker_count,
-                order=Order(str(self._bundle.entry_script), str(self._bundle.model_dir), settings.log_level),
-                environment=self._environment(),
+                order=self._order(),
+                environment=self._target.environment(settings),
                 engine=engine,
+                limit=self._limit(),
                 logger=self._log,
             )
             try:
@@ -104,10 +134,11 @@ class _Service:
     async def _serve(
         self, http: HttpServer, engine: Engine, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event
     ) -> None:
-        serving = asyncio.create_task(http.serve(sockets=[self._listener]))
+        serving = asyncio.create_task(http.serve(sockets=self._listeners))
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(pool.failed())
-        self._log.info("%s listens on %s.", self._bundle.manifest.name, _url(self._listener))
+        for listener in self._listeners:
+            self._log.info("%s listens on %s.", self._target.title, _url(listener))
         await asyncio.wait({serving, stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await self._drain(http, serving, engine, hurry)
@@ -140,27 +171,40 @@ class _Service:
         # The web framework takes a while to import: the scorers load the model meanwhile.
         from scorewright.service import app
         from scorewright.service.http_server import HttpServer
+        from scorewright.service.protocols.cors import Cors
         from scorewright.service.score_route import ScoreRoute
 
         settings = self._settings
         own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
         score = ScoreRoute(
-            engine,
-            max_body_bytes=settings.max_body_bytes,
-            own_headers=own,
-            access_log=self._log if settings.access_log else None,
+            engine, max_body_bytes=settings.max_body_bytes, own_headers=own, log=self._log, access=settings.access_log
         )
-        front = app.Front(score, app.build(self._bundle, engine), engine=engine, own_headers=own)
+        cors = Cors.of(settings.cors_origins) if settings.cors_origins else None
+        front = app.Front(score, app.build(self._target, engine), engine=engine, own_headers=own, cors=cors)
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()
         return HttpServer.of(front)
 
-    def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ)
-        if self._settings.allow_version_skew:
-            environment[versions.ALLOW_VERSION_SKEW] = "1"
-        return environment
+    def _order(self) -> Order:
+        settings, target = self._settings, self._target
+        return Order(
+            entry_script=None if target.entry_script is None else str(target.entry_script),
+            model_dir=target.model_dir,
+            log_level=settings.log_level,
+            scoring_timeout_ms=settings.scoring_timeout_ms,
+            max_body_bytes=settings.max_body_bytes,
+            bundle=None if target.bundle is None else str(target.bundle.root),
+            debug_port=settings.debug_port,
+        )
+
+    def _limit(self) -> Limit:
+        """How long a scorer may be silent: past its own deadline, or past the worker's, whichever comes first."""
+        settings = self._settings
+        soft = settings.scoring_timeout_ms / 1000 + TIMEOUT_GRACE_SECONDS
+        if settings.worker_timeout and settings.worker_timeout < soft:
+            return Limit(settings.worker_timeout, f"Scoring took longer than {settings.worker_timeout} s.")
+        return Limit(soft, azureml.scoring_timeout(settings.scoring_timeout_ms))
 
 
 @contextlib.contextmanager

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scorewright.errors import UsageError
+from scorewright.service import config_file
 
 ENV_PREFIX = "SCOREWRIGHT_"
+
+_SECRET = {"app_insights_key"}
+_TOLD_ELSEWHERE = {
+    *("WORKSPACE_NAME", "HOSTNAME", "WORKER_PRELOAD", "AML_MODEL_DC_STORAGE_ENABLED"),
+    "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+}
+"""What Azure's server reads and this one has no use for: it is no mistake to have it in a file."""
 
 
 def _upper(value: object) -> object:
@@ -28,16 +38,55 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_ignore_empty=True, populate_by_name=True
     )
 
-    bundle: Annotated[Path, Field(description="The bundle to serve.")]
-    model_dir: Annotated[
-        Path | None,
+    bundle: Annotated[Path | None, Field(description="The bundle to serve.")] = None
+    entry_script: Annotated[
+        str | None,
         Field(
-            validation_alias="AZUREML_MODEL_DIR",
-            description="Where the model is, if it is kept apart from the bundle.",
+            validation_alias="AZUREML_ENTRY_SCRIPT",
+            description="A hand-written score.py to serve; in the environment relative to AML_APP_ROOT.",
         ),
     ] = None
-    host: Annotated[str, Field(min_length=1, description="The address to listen on.")] = "127.0.0.1"
+    config_file: Annotated[
+        Path | None,
+        Field(
+            validation_alias="AZUREML_CONFIG_FILE",
+            description="A JSON file of these settings by variable; unless set, config.json beside a script.",
+        ),
+    ] = None
+    app_root: Annotated[
+        Path | None,
+        Field(
+            validation_alias="AML_APP_ROOT",
+            description="Where an entry script's own modules and files are; the working directory, unless set.",
+        ),
+    ] = None
+    source_directory: Annotated[
+        str | None,
+        Field(validation_alias="AZUREML_SOURCE_DIRECTORY", description="A folder in it whose modules can be imported."),
+    ] = None
+    model_dir: Annotated[
+        str | None,
+        Field(
+            validation_alias="AZUREML_MODEL_DIR",
+            description="Where the model is, if it is kept apart from the bundle; what a script finds under this name.",
+        ),
+    ] = None
+    host: Annotated[
+        str | None,
+        Field(
+            min_length=1, description="The address to listen on; 127.0.0.1 with a bundle, 0.0.0.0 with an entry script."
+        ),
+    ] = None
     port: Annotated[int, Field(ge=0, le=65535, description="The port to listen on; 0 takes a free one.")] = 5001
+    separate_health_port: Annotated[
+        bool,
+        Field(
+            validation_alias="SEPERATE_HEALTH_ENDPOINT", description="Whether to listen on a second port for probes."
+        ),
+    ] = False
+    health_port: Annotated[
+        int, Field(ge=0, le=65535, validation_alias="HEALTH_PORT", description="That second port.")
+    ] = 5000
     worker_count: Annotated[
         int,
         Field(
@@ -47,6 +96,24 @@ class Settings(BaseSettings):
             description="Scorer processes; each loads the model and scores one batch at a time.",
         ),
     ] = 1
+    scoring_timeout_ms: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=2_000_000_000,
+            validation_alias="SCORING_TIMEOUT_MS",
+            description="Milliseconds that run() may take; then it is interrupted and the request answered 500.",
+        ),
+    ] = 3_600_000
+    worker_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=2_000_000,
+            validation_alias="WORKER_TIMEOUT",
+            description="Seconds in which a scorer at work must answer something, else it is replaced; 0 for no limit.",
+        ),
+    ] = 300
     max_queue: Annotated[
         int,
         Field(ge=1, le=1_000_000, description="Requests that may wait for a scorer; one more is answered 429."),
@@ -64,6 +131,43 @@ class Settings(BaseSettings):
         Field(description="Start although library versions differ from those that made the model."),
     ] = False
     access_log: Annotated[bool, Field(description="Log a line for each request to /score.")] = False
+    cors_origins: Annotated[
+        str | None,
+        Field(
+            validation_alias="AML_CORS_ORIGINS",
+            description="Origins whose pages may use the service, separated by commas; * for all.",
+            json_schema_extra={"flag": "access_control_allow_origins"},
+        ),
+    ] = None
+    service_name: Annotated[
+        str, Field(validation_alias="SERVICE_NAME", description="The name in swagger.json, of an entry script.")
+    ] = "ML service"
+    service_version: Annotated[
+        str, Field(validation_alias="SERVICE_VERSION", description="The version in swagger.json, of an entry script.")
+    ] = "1.0"
+    service_path_prefix: Annotated[
+        str, Field(validation_alias="SERVICE_PATH_PREFIX", description="What is before the paths in swagger.json.")
+    ] = ""
+    app_insights_enabled: Annotated[
+        bool, Field(validation_alias="AML_APP_INSIGHTS_ENABLED", description="Taken, but nothing is sent so far.")
+    ] = False
+    app_insights_key: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="AML_APP_INSIGHTS_KEY",
+            description="Taken, but nothing is sent so far.",
+            json_schema_extra={"flag": "appinsights_instrumentation_key"},
+        ),
+    ] = None
+    debug_port: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=65535,
+            validation_alias="AZUREML_DEBUG_PORT",
+            description="Where a debugger waits for each scorer to connect (debugpy must be installed).",
+        ),
+    ] = None
     log_level: Annotated[
         Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"],
         BeforeValidator(_upper),
@@ -78,15 +182,45 @@ class Settings(BaseSettings):
     ] = True
 
 
-def read(**flags: Any) -> Settings:
-    """The settings from the flags that are not None, and the environment.
+@dataclass(frozen=True)
+class Read:
+    """The settings, and the keys of the configuration file that are none."""
 
-    Raises UsageError naming each bad setting, its value and what is allowed.
+    settings: Settings
+    unknown: tuple[str, ...] = ()
+
+
+def read(**flags: Any) -> Read:
+    """The settings from the flags that are not None, the environment, and the configuration file.
+
+    Raises UsageError naming each bad setting, its value and what is allowed, or what is wrong with the file.
     """
+    given = {name: value for name, value in flags.items() if value is not None}
+    if "bundle" in given and "entry_script" in given:
+        raise UsageError("Both a bundle and an entry script are given.", hint="Serve one of them.")
+    if "entry_script" in given:
+        given["bundle"] = None
+    if "app_insights_key" in given:
+        given["app_insights_enabled"] = True
+    file = config_file.find(given)
+    values, unknown = ({}, ()) if file is None else _of_file(file, given)
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return Read(Settings(**given, **values), unknown)
     except ValidationError as error:
         raise UsageError(_explain(error)) from error
+
+
+def _of_file(file: Path, given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a configuration file says of settings that neither a flag nor the environment sets, and its other keys."""
+    settings = {env_name(setting): setting for setting in Settings.model_fields}
+    content = config_file.load(file)
+    unset = [name for name in settings if settings[name] not in given and not os.environ.get(name)]
+    values = {
+        name if Settings.model_fields[settings[name]].validation_alias else settings[name]: content[name]
+        for name in unset
+        if content.get(name) is not None
+    }
+    return values, tuple(key for key in content if key not in settings and key not in _TOLD_ELSEWHERE)
 
 
 def env_name(setting: str) -> str:
@@ -97,7 +231,9 @@ def env_name(setting: str) -> str:
 
 def flag_name(setting: str) -> str:
     """The flag of `scorewright serve` that sets it."""
-    return f"--{setting.replace('_', '-')}"
+    extra = Settings.model_fields[setting].json_schema_extra
+    flag = extra["flag"] if isinstance(extra, dict) else setting
+    return f"--{str(flag).replace('_', '-')}"
 
 
 def _explain(error: ValidationError) -> str:
@@ -106,9 +242,9 @@ def _explain(error: ValidationError) -> str:
     for fault in error.errors():
         place = str(fault["loc"][0])
         setting = settings.get(place, place)
-        if fault["type"] == "missing":
-            faults.append(f"{setting} is not set")
-        else:
-            faults.append(f"{setting} is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
-        faults[-1] += f" (flag {flag_name(setting)}, environment variable {env_name(setting)})"
+        value = "…" if setting in _SECRET else repr(fault["input"])
+        faults.append(
+            f"{setting} is {value}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+            f" (flag {flag_name(setting)}, environment variable {env_name(setting)})"
+        )
     return "; ".join(faults) + "."

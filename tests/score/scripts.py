@@ -9,10 +9,10 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scorewright.answer import answer
+from scorewright.contract.answer import answer
+from scorewright.contract.script import EntryScript
 from scorewright.score.columns import plain_rows
 from scorewright.score.generator import generate
-from scorewright.script import EntryScript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

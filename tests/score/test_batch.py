@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from scorewright.script import EntryScript
+    from scorewright.contract.script import EntryScript
 
 NUMBERS = st.floats(-1e30, 1e30) | st.integers(-1000, 1000)
 DATES = st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat())

@@ -25,7 +25,7 @@ from tests.score.small_models import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scorewright.script import EntryScript
+    from scorewright.contract.script import EntryScript
 
 DEEP = "[" * 100_000 + "]" * 100_000
 

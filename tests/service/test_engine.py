@@ -9,7 +9,7 @@ import pytest
 
 from scorewright.errors import RequestError
 from scorewright.service.engine import BATCH_BYTES, CHECK_SECONDS, SWEEP_SECONDS, ClientGoneError, Engine
-from scorewright.service.frames import JSON_HEADERS, Scored
+from scorewright.service.frames import JSON_HEADERS, Ready, Scored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -19,12 +19,19 @@ class Recorder:
     """A scorer that keeps what it is given until the test has it answer."""
 
     def __init__(self, engine: Engine, *, run_many: bool = True) -> None:
-        self.run_many = run_many
+        self.script = Ready(run_many=run_many)
         self.given: list[list[bytes]] = []
+        self.heard: list[str] = []
         self._engine = engine
 
-    def send(self, requests: Sequence[tuple[bytes, bytes]]) -> None:
-        self.given.append([body for _, body in requests])
+    def send(self, requests: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        self.given.append([body for *_, body in requests])
+
+    def cancel(self, number: int) -> None:
+        self.heard.append(f"cancel {number}")
+
+    def hold(self, *, back: bool) -> None:
+        self.heard.append("hold" if back else "go on")
 
     def answer(self, *numbers: int) -> None:
         """Echo these requests of the last batch, all of them by default."""
@@ -202,8 +209,10 @@ def test_a_scorer_that_dies_fails_only_what_it_was_scoring() -> None:
         scorer.answer(0)
         engine.leave(scorer)
         assert not engine.ready
-        assert [(await task).status for task in scoring] == [200, 500]
-        assert (await scoring[1]).failed
+        assert (await scoring[0]).status == 200
+        with pytest.raises(RequestError, match="ended unexpectedly") as died:
+            await scoring[1]
+        assert (died.value.status, died.value.failed) == (500, True)
         replacement = Recorder(engine)
         engine.join(replacement)
         await turn()

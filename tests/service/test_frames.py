@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorewright.service import frames
-from scorewright.service.frames import JSON_HEADERS, Frames, Kind, Scored
+from scorewright.service.frames import JSON_HEADERS, End, Frames, Kind, Piece, Scored
 
 ids = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=100).map(str.encode)
-requests = st.lists(st.tuples(ids, st.binary(max_size=300)), max_size=8)
+requests = st.lists(st.tuples(ids, st.binary(max_size=50), st.binary(max_size=300)), max_size=8)
 tokens = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=10).map(str.encode)
 values = st.binary(max_size=20).filter(lambda value: b"\n" not in value)
 answers = st.lists(
@@ -24,6 +24,7 @@ answers = st.lists(
         st.floats(allow_nan=False),
         st.one_of(st.just(JSON_HEADERS), st.lists(st.tuples(tokens, values), max_size=4)),
         st.binary(max_size=300),
+        st.booleans(),
     ),
     max_size=8,
 )
@@ -35,12 +36,12 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 
 
 @given(requests)
-def test_requests_come_out_as_they_went_in(sent: list[tuple[bytes, bytes]]) -> None:
+def test_requests_come_out_as_they_went_in(sent: list[tuple[bytes, bytes, bytes]]) -> None:
     frame = frames.read(io.BytesIO(b"".join(frames.pack_requests(sent))))
     assert frame is not None
     kind, payload = frame
     assert kind is Kind.SCORE
-    assert [(item.id.encode(), bytes(item.body)) for item in frames.unpack_requests(payload)] == sent
+    assert [(item.id.encode(), bytes(item.head), bytes(item.body)) for item in frames.unpack_requests(payload)] == sent
 
 
 @given(st.lists(answers, max_size=3), st.lists(st.integers(0, 10_000), max_size=6))
@@ -49,6 +50,16 @@ def test_answers_come_out_as_they_went_in_however_they_are_cut(sent: list[list[S
     reader = Frames()
     came = [frame for data in cut(stream, at) for frame in reader.feed(data)]
     assert [list(frames.unpack_scored(payload)) for _, payload in came] == sent
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(End), st.binary(max_size=300))
+def test_pieces_come_out_as_they_went_in(number: int, end: End, body: bytes) -> None:
+    frame = frames.read(io.BytesIO(frames.pack_piece(Piece(number, end, body))))
+    assert frame is not None
+    assert (frame[0], frames.unpack_piece(frame[1])) == (Kind.PIECE, Piece(number, end, body))
+    cancel = frames.read(io.BytesIO(frames.pack_cancel(number)))
+    assert cancel is not None
+    assert (cancel[0], frames.unpack_cancel(cancel[1])) == (Kind.CANCEL, number)
 
 
 def test_a_stream_that_ends_within_a_frame_is_an_ended_stream() -> None:

@@ -25,26 +25,26 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_flag_wins_over_the_environment_and_the_environment_over_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert settings.read(bundle="b").worker_count == 1
+    assert settings.read(bundle="b").settings.worker_count == 1
     monkeypatch.setenv("WORKER_COUNT", "3")
     monkeypatch.setenv("SCOREWRIGHT_BUNDLE", "from-env")
-    assert settings.read(worker_count=None).worker_count == 3
-    assert settings.read().bundle == Path("from-env")
-    assert settings.read(worker_count=2).worker_count == 2
+    assert settings.read(worker_count=None).settings.worker_count == 3
+    assert settings.read().settings.bundle == Path("from-env")
+    assert settings.read(worker_count=2).settings.worker_count == 2
 
 
 def test_azures_names_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZUREML_MODEL_DIR", "/models/a/1")
     monkeypatch.setenv("AZUREML_LOG_LEVEL", "debug")
     monkeypatch.setenv("SERVER_VERSION_LOG_RESPONSE_ENABLED", "false")
-    read = settings.read(bundle="b")
-    assert (read.model_dir, read.log_level, read.server_version_header) == (Path("/models/a/1"), "DEBUG", False)
+    read = settings.read(bundle="b").settings
+    assert (read.model_dir, read.log_level, read.server_version_header) == ("/models/a/1", "DEBUG", False)
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZUREML_MODEL_DIR", "")
     monkeypatch.setenv("WORKER_COUNT", "")
-    assert settings.read(bundle="b") == Settings(bundle=Path("b"))
+    assert settings.read(bundle="b").settings == Settings(bundle=Path("b"))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_no_bundle_is_refused_with_where_to_name_it() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        settings.read(bundle="b").port = 1
+        settings.read(bundle="b").settings.port = 1
 
 
 def test_every_setting_is_in_the_pages_table() -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from random import getrandbits
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
-from scorewright.errors import RequestError
+from scorewright.contract.request import query_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +30,6 @@ NOT_FOUND = (
 METHOD_NOT_ALLOWED = "The method is not allowed for the requested URL."
 INTERNAL_ERROR = "An unexpected internal error occurred. Check the logs for more info."
 SCRIPT_ERROR = "An unexpected error occurred in scoring script. Check the logs for more info."
-SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
 
 _UUID_MASK = 0xF000_C000_0000_0000_0000
 _UUID_VERSION_4 = 0x4000_8000_0000_0000_0000
@@ -48,12 +46,14 @@ _OWN_HEADERS = frozenset(
 class Ids:
     """The id of a request, and the headers that tell it to the client.
 
-    `refusal` is why the request is not taken although its id is known: a client id that is too long.
+    `refusal` is why the request is not taken although its id is known: a client id that is too long. `deprecated`
+    says that the client sent x-ms-request-id.
     """
 
     request_id: bytes
     headers: Headers
     refusal: str = ""
+    deprecated: bool = False
 
 
 def new_id() -> bytes:
@@ -82,31 +82,22 @@ def read_ids(headers: Iterable[tuple[bytes, bytes]], new_id: bytes) -> Ids:
         refusal = f"x-ms-request-id and x-ms-client-request-id must not exceed {ID_LIMIT} characters"
         return Ids(request_id, answered + traced, refusal)
     # The deprecated x-ms-request-id stands in for the client's id, and is answered whether it was given or not.
+    deprecated = bool(legacy)
     client = client or legacy
     legacy = legacy or client or request_id
     if legacy:
         answered.append((b"x-ms-request-id", legacy))
     if client:
         answered.append((b"x-ms-client-request-id", client))
-    return Ids(request_id, answered + traced)
+    return Ids(request_id, answered + traced, deprecated=deprecated)
 
 
 def query_to_json(query: bytes) -> bytes:
     """What run() is given for a GET: the query's parameters as a JSON object.
 
-    Each value is parsed as JSON if it parses, else it is a string; a repeated parameter becomes a list.
     Raises RequestError 400 if a value is nested too deep to be parsed.
     """
-    values: dict[str, list[Any]] = {}
-    for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace"):
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        except RecursionError:
-            raise RequestError(400, f"The query parameter {name!r} is nested too deep.") from None
-        values.setdefault(name, []).append(value)
-    return json.dumps({name: found[0] if len(found) == 1 else found for name, found in values.items()}).encode()
+    return json.dumps(query_values(query.decode("latin-1"))).encode()
 
 
 def error_body(message: str) -> bytes:
@@ -114,9 +105,17 @@ def error_body(message: str) -> bytes:
     return json.dumps({"message": message}).encode()
 
 
-def error_headers(status: int) -> Headers:
-    """The headers of an error that did not come out of run()."""
-    headers: Headers = [(b"content-type", b"application/json"), (b"x-ms-run-function-failed", b"False")]
+def scoring_timeout(milliseconds: int) -> str:
+    """What is answered where run() took longer than it may."""
+    return f"Scoring timeout after {milliseconds} ms"
+
+
+def error_headers(status: int, *, failed: bool = False) -> Headers:
+    """The headers of an error that did not come out of run(); `failed` if the script was at fault all the same."""
+    headers: Headers = [
+        (b"content-type", b"application/json"),
+        (b"x-ms-run-function-failed", b"True" if failed else b"False"),
+    ]
     if status in {429, 503}:
         headers.append((b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
     if status == 405:
@@ -124,9 +123,12 @@ def error_headers(status: int) -> Headers:
     return headers
 
 
-def scored_headers(headers: Headers, *, failed: bool, milliseconds: float) -> Headers:
-    """The headers of an answer: the script's own, whether run() failed, and how long it took (not below 0)."""
-    kept = [pair for pair in headers if pair[0] not in _OWN_HEADERS]
+def scored_headers(headers: Headers, *, failed: bool, milliseconds: float, length: bool) -> Headers:
+    """The headers of an answer: the script's own, whether run() failed, and how long it took (not below 0).
+
+    `length` leaves the script its content-length: of an answer made piece by piece, only the script can know it.
+    """
+    kept = [pair for pair in headers if pair[0] not in _OWN_HEADERS or (length and pair[0] == b"content-length")]
     kept.append((b"x-ms-run-function-failed", b"True" if failed else b"False"))
     if milliseconds >= 0:
         kept.append((b"x-ms-run-fn-exec-ms", b"%.3f" % milliseconds))

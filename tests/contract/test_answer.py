@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorewright.answer import Answer, answer
-from scorewright.azureml import AMLResponse
+from scorewright.contract.answer import Answer, answer
+from tests.aml import AMLResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -62,14 +66,25 @@ def test_a_response_of_json() -> None:
     assert (failed.failed, failed.headers) == (True, [("Content-Type", "text/html; charset=utf-8")])
 
 
-def test_flasks_own_response_passes_through() -> None:
-    class Response:
-        """The part of flask's response that is used: azmlinfsrv's AMLResponse is one."""
+def test_a_response_made_piece_by_piece_is_not_made_before_it_is_sent() -> None:
+    made = []
 
-        status_code = 201
-        headers = {"Content-Type": "text/plain", "Content-Length": "2", "x-ms-run-function-failed": "True"}  # noqa: RUF012
+    def pieces() -> Iterator[str]:
+        for piece in ("a", "é"):
+            made.append(piece)
+            yield piece
 
-        def get_data(self) -> bytes:
-            return b"ok"
+    encoded = answer(AMLResponse(pieces(), 200, {"Content-Length": "3"}))
+    assert (encoded.body, made) == (b"", [])
+    assert ("Content-Length", "3") in encoded.headers
+    assert list(encoded.pieces or ()) == [b"a", "é".encode()]
 
-    assert answer(Response()) == Answer(201, b"ok", [("Content-Type", "text/plain")], failed=True)
+
+def test_what_a_script_sets_on_its_response_afterwards_counts() -> None:
+    response = AMLResponse("a,b", 200)
+    response.mimetype = "text/csv"
+    response.status_code = 202
+    closed = []
+    response.call_on_close(lambda: closed.append(True))
+    assert answer(response) == Answer(202, b"a,b", [("Content-Type", "text/csv; charset=utf-8")])
+    assert closed == [True]

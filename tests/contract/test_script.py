@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scorewright.contract.script import LISTING_LIMIT, EntryScript, listing
 from scorewright.errors import ScriptError
-from scorewright.script import LISTING_LIMIT, EntryScript, listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,12 +20,13 @@ LOAD = """
 import json, os, sys
 from pathlib import Path
 from scorewright.errors import ScorewrightError
-from scorewright.script import EntryScript
+from scorewright.contract.request import HttpRequest
+from scorewright.contract.script import EntryScript
 path, model = Path(sys.argv[1]), Path(sys.argv[2])
 try:
     script = EntryScript.load(path, model_dir=model)
     script.start(model)
-    print(json.dumps({"answer": script.run("x"), "many": script.run_many is not None}))
+    print(json.dumps({"answer": script.call(HttpRequest(body=b"x")), "many": script.run_many is not None}))
 except ScorewrightError as error:
     print(json.dumps({"code": error.exit_code, "message": error.message, "hint": error.hint}))
 """
@@ -62,7 +63,7 @@ def test_its_surroundings_are_azures(tmp_path: Path) -> None:
     """
     code = str(tmp_path / "code")
     assert loaded(script, tmp_path) == {
-        "answer": ["entry_module", 42, str(tmp_path / "model"), code, "score.py", f"{code}/score.py", "x"],
+        "answer": ["entry_module", 42, str(tmp_path / "model"), code, f"{code}/score.py", f"{code}/score.py", "x"],
         "many": False,
     }
 
@@ -96,7 +97,7 @@ def test_what_cannot_be_started_is_refused(script: str, message: str, hint: str,
 def test_a_failing_init_shows_its_own_traceback_and_the_model_folder(tmp_path: Path) -> None:
     message = loaded("def init():\n    open('/no/model')\ndef run(raw): pass", tmp_path)["message"]
     assert f"File \"{tmp_path}/code/score.py\", line 2, in init\n    open('/no/model')" in message
-    assert "scorewright/script.py" not in message
+    assert "scorewright/contract/script.py" not in message
     assert message.endswith(f"AZUREML_MODEL_DIR is {tmp_path}/model and holds:\n  inner/\n    weights.bin  5 bytes")
 
 

@@ -1,0 +1,165 @@
+"""The entry script: loaded as Azure's inference server loads it, and started."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self
+
+from scorewright.contract import shim
+from scorewright.contract.run_form import RunForm
+from scorewright.errors import ScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scorewright.contract.request import HttpRequest
+
+MAIN = "main"
+"""The module that is the entry script where none is named."""
+
+LISTING_LIMIT = 200
+"""How many entries of the model folder are listed when init() fails (as azmlinfsrv does)."""
+
+
+@dataclass(frozen=True)
+class EntryScript:
+    """A loaded entry script. `run_many` is None where the script has only Azure's `run`."""
+
+    path: Path
+    init: Callable[[], object]
+    run: Callable[..., Any]
+    form: RunForm
+    run_many: Callable[[list[str]], list[Any]] | None = None
+
+    @classmethod
+    def load(cls, path: Path | None, *, model_dir: Path | str | None) -> Self:
+        """Import the script under the name and in the surroundings that Azure's server gives it.
+
+        Contract: azureml-inference-server-http 1.5.1, server/user_script.py: the module's name is `entry_module`;
+        AML_APP_ROOT (here the script's folder, unless it is set) and AML_APP_ROOT/AZUREML_SOURCE_DIRECTORY are on
+        sys.path; AZUREML_MODEL_DIR is set, unless `model_dir` is None; without a path the module `main` is imported.
+        A driver, which has the module with the real run() as its `driver_module`, keeps its own init().
+
+        Raises ScriptError with the script's own traceback if it cannot be imported, has no init() and run(), or
+        has a run() that cannot be called.
+        """
+        _surround(path, model_dir)
+        module = _import_main() if path is None else _import(path)
+        found = path or Path(module.__file__ or MAIN)
+        for function in ("init", "run"):
+            if not callable(getattr(module, function, None)):
+                raise ScriptError(
+                    f"{found} has no function {function}().",
+                    hint="An entry script defines init(), called once at start, and run(raw_data).",
+                )
+        driven = getattr(module, "driver_module", None)
+        run = driven.run if isinstance(driven, ModuleType) and hasattr(driven, "run") else module.run
+        try:
+            form = RunForm.of(run)
+        except ScriptError as error:
+            raise ScriptError(f"{found}: {error.message}", hint=error.hint) from None
+        return cls(found, module.init, run, form, getattr(module, "run_many", None))
+
+    def call(self, request: HttpRequest) -> Any:
+        """What run() returns for a request. Raises RequestError if run() cannot be given it, and what run() raises."""
+        return self.run(**self.form.arguments(request))
+
+    def start(self, model_dir: Path | str | None) -> None:
+        """Call init(). Raises ScriptError with its traceback and a listing of the model folder if it fails."""
+        try:
+            self.init()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise ScriptError(
+                f"init() in {self.path} failed:\n{_own_traceback(self.path)}\n{_model_folder(model_dir)}",
+                hint=f"{type(error).__name__}: {error}",
+            ) from error
+
+
+def listing(folder: Path) -> Iterator[str]:
+    """The folder as an indented tree, at most LISTING_LIMIT entries."""
+    if not folder.is_dir():
+        yield "  (there is no such folder)"
+        return
+    for count, path in enumerate(sorted(folder.rglob("*"))):
+        if count == LISTING_LIMIT:
+            yield f"  … (the first {LISTING_LIMIT} entries)"
+            return
+        depth = len(path.relative_to(folder).parts)
+        size = f"  {path.stat().st_size:,} bytes" if path.is_file() else "/"
+        yield "  " * depth + path.name + size
+
+
+def _model_folder(model_dir: Path | str | None) -> str:
+    if model_dir is None:
+        return "AZUREML_MODEL_DIR is not set; --model-dir sets it."
+    tree = "\n".join(listing(Path(model_dir)))
+    return f"AZUREML_MODEL_DIR is {model_dir} and holds:\n{tree}"
+
+
+def _surround(path: Path | None, model_dir: Path | str | None) -> None:
+    folder = str(path.parent) if path is not None else str(Path.cwd())
+    root = os.environ.setdefault("AML_APP_ROOT", folder)
+    if path is not None:
+        os.environ["AZUREML_ENTRY_SCRIPT"] = str(path)
+    if model_dir is not None:
+        os.environ["AZUREML_MODEL_DIR"] = str(model_dir)
+    source = os.environ.get("AZUREML_SOURCE_DIRECTORY")
+    for entry in (root, *([str(Path(root, source))] if source else []), folder):
+        if entry not in sys.path:
+            sys.path.append(entry)
+    shim.provide()
+
+
+def _import_main() -> ModuleType:
+    try:
+        return importlib.import_module(MAIN)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        if isinstance(error, ModuleNotFoundError) and error.name == MAIN:
+            raise ScriptError(
+                f"No entry script is named, and there is no {MAIN}.py in {os.environ['AML_APP_ROOT']}.",
+                hint="Name the score.py to run with --entry-script.",
+            ) from error
+        raise ScriptError(
+            f"{MAIN}.py cannot be imported:\n{traceback.format_exc().rstrip()}",
+            hint=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _import(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ScriptError(f"There is no entry script {path}.", hint="Name the score.py to run.")
+    spec = importlib.util.spec_from_file_location("entry_module", path)
+    if spec is None or spec.loader is None:
+        raise ScriptError(f"{path} cannot be imported: it is no Python file.", hint="Name a .py file.")
+    module = importlib.util.module_from_spec(spec)
+    # typing.get_type_hints and dataclasses look a module up by its name.
+    sys.modules["entry_module"] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ScriptError(
+            f"{path} cannot be imported:\n{_own_traceback(path)}", hint=f"{type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _own_traceback(path: Path) -> str:
+    """The current exception, from the script's first frame on."""
+    kind, error, trace = sys.exc_info()
+    frame = trace
+    while frame is not None and frame.tb_frame.f_code.co_filename != str(path):
+        frame = frame.tb_next
+    return "".join(traceback.format_exception(kind, error, frame or trace)).rstrip()

@@ -1,0 +1,124 @@
+"""A request as the scorer calls the script for it, in whatever protocol it came."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+from scorewright.contract.answer import Answer, answer
+from scorewright.contract.run_form import decoded
+from scorewright.errors import RequestError
+from scorewright.service import head
+from scorewright.service.protocols import azureml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from scorewright.contract.request import HttpRequest
+    from scorewright.contract.script import EntryScript
+    from scorewright.service.frames import Request
+
+
+class Call(Protocol):
+    """One request: what the script is given, and how its protocol answers."""
+
+    texts: list[str] | None
+    """What run() takes, once for each call it needs, where that is the text which run_many() takes too; else None."""
+
+    def invoke(self) -> list[Any]:
+        """Call run() as often as it needs; what it returned each time. Raises RequestError and what run() raises."""
+
+    def answer(self, values: list[Any]) -> Answer:
+        """Encode what run() returned, once for each call. Raises whatever the encoding of a strange value raises."""
+
+    def error(self, status: int, message: str) -> Answer:
+        """Say in the protocol's shape why there is no answer."""
+
+
+class Calls:
+    """Makes calls of requests, for one script."""
+
+    def __init__(self, script: EntryScript) -> None:
+        self._script = script
+        self._context = _flask_context() if script.run_many is None else None
+
+    @property
+    def need_request(self) -> bool:
+        """Whether the script is given more of a request than its body."""
+        return self._script.form.needs_request or self._context is not None
+
+    def of(self, request: Request) -> Call:
+        """The call of a request as it came from the front."""
+        if not request.head:
+            return TextCall(self._script, request.body)
+        told = head.read(request.head)
+        return RequestCall(self._script, head.http_request(told, bytes(request.body)), self._context)
+
+
+class TextCall:
+    """A request of which the script is given the body alone."""
+
+    def __init__(self, script: EntryScript, body: memoryview) -> None:
+        self._script = script
+        self._body = body
+        self.texts: list[str] | None = None
+        # Not UTF-8: invoke() says so.
+        with contextlib.suppress(RequestError):
+            self.texts = [decoded(body)]
+
+    def invoke(self) -> list[Any]:
+        """Call."""
+        text = self.texts[0] if self.texts else decoded(self._body)
+        return [self._script.run(**{self._script.form.parameters[0].name: text})]
+
+    def answer(self, values: list[Any]) -> Answer:
+        """Call."""
+        return answer(values[0])
+
+    def error(self, status: int, message: str) -> Answer:
+        """Call."""
+        return Answer(status, azureml.error_body(message))
+
+
+class RequestCall:
+    """A request of which the script is given more: headers, parameters by name, or the request object."""
+
+    texts: list[str] | None = None
+
+    def __init__(
+        self,
+        script: EntryScript,
+        request: HttpRequest,
+        context: Callable[[HttpRequest], AbstractContextManager[object]] | None,
+    ) -> None:
+        self._script = script
+        self._request = request
+        self._context = context
+
+    def invoke(self) -> list[Any]:
+        """Call."""
+        with contextlib.nullcontext() if self._context is None else self._context(self._request):
+            return [self._script.call(self._request)]
+
+    def answer(self, values: list[Any]) -> Answer:
+        """Call."""
+        return answer(values[0])
+
+    def error(self, status: int, message: str) -> Answer:
+        """Call."""
+        return Answer(status, azureml.error_body(message))
+
+
+def _flask_context() -> Callable[[HttpRequest], AbstractContextManager[object]] | None:
+    """flask's request context, where the script has imported flask: it may use flask.request, jsonify and the like.
+
+    Contract: azureml-inference-server-http 1.5.1 is a flask application, so run() has this context there.
+    """
+    if "flask" not in sys.modules:
+        return None
+    from flask import Flask
+
+    app = Flask("entry_module")
+    return lambda request: app.request_context(request.environ())

@@ -1,0 +1,43 @@
+"""The soft deadline of a run(): it is interrupted where it is, as Azure's server does it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+
+class ScoringTimeoutError(TimeoutError):
+    """Raised inside run() when its time is over.
+
+    Contract: azureml-inference-server-http 1.5.1, server/utils.py: a script may catch it as TimeoutError and go on.
+    """
+
+
+class Deadline:
+    """A time limit on the main thread's Python code; code in C is interrupted only once it returns."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._seconds = milliseconds / 1000
+        self._armed = False
+
+    def __enter__(self) -> Self:
+        self._armed = True
+        self._before = signal.signal(signal.SIGALRM, self._over)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)
+
+    def _over(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        # Too late if run() has just returned: nothing may be raised into what follows it.
+        if self._armed:
+            raise ScoringTimeoutError("run() took longer than it may")

@@ -1,0 +1,55 @@
+"""The head of a request: what a scorer is told of it beside its body. Empty where the body is all it needs.
+
+JSON with the key `protocol`; the other keys are that protocol's. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from scorewright.contract.request import HttpRequest
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+AZUREML = "azureml"
+
+
+def of_http(scope: Scope) -> bytes:
+    """The head of a request whose script is given more of it than the body."""
+    return orjson.dumps(
+        {
+            "protocol": AZUREML,
+            "method": scope["method"],
+            "path": scope["raw_path"].decode("latin-1"),
+            "query": scope["query_string"].decode("latin-1"),
+            "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+            "client": scope["client"] or ("", 0),
+            "server": scope["server"] or ("", 0),
+            "scheme": scope["scheme"],
+            "version": scope["http_version"],
+        }
+    )
+
+
+def read(head: memoryview) -> dict[str, Any]:
+    """A head that is not empty, parsed."""
+    return dict(json.loads(bytes(head)))
+
+
+def http_request(head: dict[str, Any], body: bytes) -> HttpRequest:
+    """The request of an azureml head and its body."""
+    return HttpRequest(
+        method=head["method"],
+        path=head["path"],
+        query=head["query"],
+        headers=[(name, value) for name, value in head["headers"]],
+        body=body,
+        client=tuple(head["client"]),
+        server=tuple(head["server"]),
+        scheme=head["scheme"],
+        version=head["version"],
+    )

@@ -1,0 +1,21 @@
+"""What a scorer is told to do when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to load, and how to run it.
+
+    Without an `entry_script` the module `main` is the script; without a `model_dir` AZUREML_MODEL_DIR is not set.
+    """
+
+    entry_script: str | None
+    model_dir: str | None
+    log_level: str
+    scoring_timeout_ms: int
+    max_body_bytes: int
+    bundle: str | None = None
+    debug_port: int | None = None

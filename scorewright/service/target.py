@@ -1,0 +1,92 @@
+"""What is served: a bundle, or somebody's own entry script."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scorewright import versions
+from scorewright.bundle import Bundle
+from scorewright.contract.script import MAIN
+from scorewright.errors import ScriptError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scorewright.service.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - azmlinfsrv's, where ours stands in for it
+
+
+@dataclass(frozen=True)
+class Target:
+    """An entry script with its surroundings, and the bundle it is of.
+
+    Without `entry_script` it is the module `main`. `host` is where it listens unless it is told otherwise.
+    """
+
+    name: str
+    version: str
+    entry_script: Path | None
+    model_dir: str | None
+    app_root: Path
+    host: str
+    bundle: Bundle | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Target:
+        """What the settings name. Of a bundle, nothing has been loaded before its hashes and versions are right.
+
+        Raises UsageError if they name nothing, ScriptError if there is no such script, BundleError or
+        VersionSkewError if the bundle is not as it should be.
+        """
+        if settings.bundle is not None:
+            return cls._of_bundle(settings, settings.bundle)
+        root = (settings.app_root or Path.cwd()).absolute()
+        script = None
+        if settings.entry_script:
+            script = root / settings.entry_script
+            if not script.is_file():
+                raise ScriptError(f"There is no entry script {script}.", hint="Name the score.py to run.")
+        elif settings.config_file is None and settings.app_root is None:
+            raise UsageError(
+                "There is nothing to serve.",
+                hint="Name a bundle, or an entry script with --entry-script or in a --config-file.",
+            )
+        return cls(settings.service_name, settings.service_version, script, settings.model_dir, root, EVERYWHERE)
+
+    @classmethod
+    def _of_bundle(cls, settings: Settings, root: Path) -> Target:
+        bundle = Bundle.load(root, model_dir=settings.model_dir)
+        manifest = bundle.manifest
+        if not settings.allow_version_skew:
+            versions.require(manifest.versions)
+        return cls(
+            name=manifest.name,
+            version=manifest.version,
+            entry_script=bundle.entry_script,
+            model_dir=str(bundle.model_dir),
+            app_root=settings.app_root or bundle.root,
+            host=LOOPBACK,
+            bundle=bundle,
+        )
+
+    @property
+    def title(self) -> str:
+        """What it is called in the log."""
+        if self.bundle is not None:
+            return self.name
+        return str(self.entry_script or self.app_root / f"{MAIN}.py")
+
+    def environment(self, settings: Settings) -> Mapping[str, str]:
+        """The environment of the scorers: this process's, and what Azure's server has set when a script is loaded."""
+        environment = dict(os.environ)
+        environment |= {"AML_APP_ROOT": str(self.app_root), "WORKER_COUNT": str(settings.worker_count)}
+        if settings.source_directory:
+            environment["AZUREML_SOURCE_DIRECTORY"] = settings.source_directory
+        if settings.allow_version_skew:
+            environment[versions.ALLOW_VERSION_SKEW] = "1"
+        return environment
