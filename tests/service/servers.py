@@ -147,13 +147,14 @@ class Serve(Protocol):
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Serve]:
-    """Starts servers, and ends those that still run."""
+def serving(*, cwd: Path | None = None, python: Path | str = sys.executable) -> Iterator[Serve]:
+    """Starts servers, in this folder and by this Python, and ends those that still run."""
     started: list[tuple[Server, threading.Thread]] = []
 
     def serve(*arguments: str, **environment: str) -> Server:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scorewright", "serve", *arguments],
+            [str(python), "-m", "scorewright", "serve", *arguments],
+            cwd=cwd,
             stderr=subprocess.STDOUT,
             stdout=subprocess.PIPE,
             text=True,

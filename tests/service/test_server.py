@@ -80,7 +80,7 @@ def test_a_changed_bundle_is_refused_before_anything_is_loaded(serve: Serve, bun
 
 
 def test_no_bundle_and_no_folder(serve: Serve, tmp_path: Path) -> None:
-    refused(serve(SCOREWRIGHT_BUNDLE=""), 2, "bundle is not set")
+    refused(serve(SCOREWRIGHT_BUNDLE=""), 2, "There is nothing to serve.")
     refused(serve(str(tmp_path / "nowhere")), 6, "is not a folder")
 
 
@@ -92,8 +92,8 @@ def test_other_versions_than_the_models_are_refused_unless_allowed(serve: Serve,
     script = OBEDIENT + "\nprint('allowed', os.environ.get('SCOREWRIGHT_ALLOW_VERSION_SKEW'))\n"
     bundle = str(write_bundle(tmp_path / "b", script, versions={"httpx": "99.0"}))
     refused(serve(bundle), 7, "httpx 99.0 made the model, 0.28.1 is installed here")
-    serve(bundle, "--allow-version-skew").ready().line("allowed 1")
-    serve(bundle, SCOREWRIGHT_ALLOW_VERSION_SKEW="1").ready().line("allowed 1")
+    serve(bundle, "--allow-version-skew").ready().line("allowed 1$")
+    serve(bundle, SCOREWRIGHT_ALLOW_VERSION_SKEW="1").ready().line("allowed 1$")
 
 
 def test_bundle_and_model_folder_from_the_environment(serve: Serve, tmp_path: Path) -> None:

@@ -68,9 +68,74 @@ def test_a_bad_value_is_refused_with_its_name_and_what_is_allowed(
     assert variable in refused.value.message
 
 
-def test_no_bundle_is_refused_with_where_to_name_it() -> None:
-    with pytest.raises(UsageError, match=r"bundle is not set \(.*SCOREWRIGHT_BUNDLE\)"):
-        settings.read()
+def test_a_bundle_and_a_script_are_refused_together() -> None:
+    with pytest.raises(UsageError, match="Both a bundle and an entry script are given"):
+        settings.read(bundle="b", entry_script="score.py")
+
+
+def test_a_flag_for_a_script_wins_over_the_images_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCOREWRIGHT_BUNDLE", "/var/azureml-app")
+    read = settings.read(entry_script="/score.py").settings
+    assert (read.bundle, read.entry_script) == (None, "/score.py")
+
+
+def test_a_configuration_file_comes_after_flags_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.json"
+    content = {
+        "AZUREML_ENTRY_SCRIPT": "score.py",
+        "SCORING_TIMEOUT_MS": 700,
+        "WORKER_COUNT": 4,
+        "AZUREML_LOG_LEVEL": "debug",
+        "SERVICE_NAME": "mine",
+        "HOSTNAME": "somewhere",
+        "subscription_id": "?",
+    }
+    file.write_text(json.dumps(content))
+    monkeypatch.setenv("SCORING_TIMEOUT_MS", "900")
+    monkeypatch.setenv("SERVICE_NAME", "")
+    read = settings.read(config_file=file, worker_count=2)
+    found = read.settings
+    assert (found.entry_script, found.scoring_timeout_ms, found.worker_count) == ("score.py", 900, 2)
+    assert (found.log_level, found.service_name, read.unknown) == ("DEBUG", "mine", ("subscription_id",))
+
+
+@pytest.mark.parametrize("place", ["root", "script"])
+def test_config_json_is_found_in_the_app_root_or_beside_the_script(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "script").mkdir()
+    (tmp_path / place / "config.json").write_text('{"SCORING_TIMEOUT_MS": 5}')
+    (tmp_path / "root" / "config.json").touch()  # an empty one is as none
+    monkeypatch.setenv("AML_APP_ROOT", str(tmp_path / "root"))
+    assert settings.read(entry_script=str(tmp_path / "script" / "score.py")).settings.scoring_timeout_ms == 5
+    assert settings.read(bundle=tmp_path).settings.scoring_timeout_ms == 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "mine.json cannot be read: Expecting property name"),
+        ("[]", "mine.json holds no JSON object"),
+        ('{"WORKER_COUNT": "many"}', "worker_count is 'many': input should be a valid integer"),
+        (None, "There is no configuration file"),
+    ],
+)
+def test_a_bad_configuration_file_is_refused(content: str | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UsageError) as refused:
+        settings.read(config_file=file)
+    assert said in refused.value.message
+
+
+def test_the_application_insights_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = settings.read(bundle="b", app_insights_key="5f7ba1c6-0000-4000-8000-000000000000").settings
+    assert read.app_insights_enabled
+    assert "5f7ba1c6" not in repr(read)
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -82,7 +147,8 @@ def test_every_setting_is_in_the_pages_table() -> None:
     flags = inspect.signature(cli.serve).parameters
     rows = []
     for name, field in Settings.model_fields.items():
-        flag = f"`{settings.flag_name(name)}`" if name in flags else "–"
+        flag = settings.flag_name(name)
+        flag = f"`{flag}`" if flag.removeprefix("--").replace("-", "_") in flags else "–"
         default = json.dumps(field.default) if isinstance(field.default, bool) else str(field.default)
         default = "–" if field.is_required() or field.default is None else f"`{default}`"
         variable = settings.env_name(name)
