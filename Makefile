@@ -12,6 +12,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 JUDGE := .cache/judge
+AZURE := .cache/azure
+KSERVE := .cache/kserve
 PINS := constraints/dev.txt
 # pip names each package index that it passes over; only what fails is worth a line.
 INSTALL := -m pip install -qq --disable-pip-version-check
@@ -29,9 +31,9 @@ demo: $(DEMO_NEEDS)
 	@$(PY) examples/$(MODEL).py
 
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
-	@SCOREWRIGHT_JUDGE=$(abspath $(JUDGE))/bin/azmlinfsrv $(PY) -m pytest
+	@$(PY) -m pytest
 
 check: $(VENV)/.with-dev
 	$(VENV)/bin/ruff check
@@ -41,6 +43,13 @@ check: $(VENV)/.with-dev
 # docs/cli.md, from the commands' own help; a test holds it against them.
 docs: $(VENV)/.with-dev
 	$(PY) -m typer scorewright.cli utils docs --name scorewright --output docs/cli.md
+
+# What users of Azure ML have installed beside us: flask and azureml-core, which ask for older releases than our tests.
+$(AZURE)/.done: $(VENV)/.made constraints/azure.txt pyproject.toml
+	@echo "installing scorewright beside azureml-core into $(AZURE)"
+	@$(PYTHON) -m venv --clear $(AZURE)
+	@$(AZURE)/bin/python $(INSTALL) -r constraints/azure.txt -e .
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
@@ -75,4 +84,11 @@ $(JUDGE)/.done: $(VENV)/.made constraints/judge.txt
 	@echo "installing Azure's inference server into $(JUDGE) (some minutes)"
 	@$(PYTHON) -m venv --clear $(JUDGE)
 	@$(JUDGE)/bin/python $(INSTALL) -r constraints/judge.txt
+	@touch $@
+
+# kserve's client, too, brings releases of its own.
+$(KSERVE)/.done: $(VENV)/.made constraints/kserve.txt
+	@echo "installing kserve's client into $(KSERVE) (some minutes)"
+	@$(PYTHON) -m venv --clear $(KSERVE)
+	@$(KSERVE)/bin/python $(INSTALL) -r constraints/kserve.txt
 	@touch $@

@@ -32,14 +32,14 @@ def answer(value: Any) -> Answer:
     """Encode what run() returned.
 
     Contract: azureml-inference-server-http 1.5.1: AMLResponse and flask's Response pass through, their generators
-    piece by piece; anything else is `json.dumps`ed and sent as application/json. Better than the contract: numpy and
-    pandas values and dates, on which json.dumps raises there, are encoded.
+    piece by piece; None is `{}`; anything else is `json.dumps`ed and sent as application/json. Better than the
+    contract: numpy and pandas values and dates, on which json.dumps raises there, are encoded.
 
     Raises TypeError or ValueError if the value cannot be encoded.
     """
     if hasattr(value, "status_code") and hasattr(value, "get_data"):
         return _response(value)
-    return Answer(200, json.dumps(value, default=_plain).encode())
+    return Answer(200, json.dumps({} if value is None else value, default=_plain).encode())
 
 
 _FAILED = "x-ms-run-function-failed"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from scorewright.errors import RequestError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 Headers = list[tuple[str, str]]
+
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,12 @@ class HttpRequest:
 def query_values(query: str) -> dict[str, Any]:
     """A query's parameters as the contract reads them, by name.
 
-    Each value is parsed as JSON if it parses, else it is a string; a repeated parameter becomes a list.
-    Raises RequestError 400 if a value is nested too deep to be parsed.
+    Each value is parsed as JSON if it parses, else it is a string; a repeated parameter becomes a list; what is not
+    UTF-8 stays quoted, as %FF. Raises RequestError 400 if a value is nested too deep to be parsed.
     """
     values: dict[str, list[Any]] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True, errors="replace"):
+    for pair in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
+        name, text = (_NOT_UTF8.sub(_quoted, part) for part in pair)
         try:
             value = json.loads(text)
         except ValueError:
@@ -108,6 +109,5 @@ def query_values(query: str) -> dict[str, Any]:
     return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 
-def decoded_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers as they come off the wire, as text."""
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+def _quoted(octet: re.Match[str]) -> str:
+    return f"%{ord(octet[0]) - 0xDC00:02X}"

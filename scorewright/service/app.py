@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from scorewright.errors import RequestError
 from scorewright.service import docs_page, openapi
 from scorewright.service.protocols import azureml
+from scorewright.service.swagger_route import SwaggerRoute
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -90,8 +92,8 @@ def _with_headers(send: Send, extra: azureml.Headers) -> Send:
     return send_more
 
 
-def build(target: Target, engine: Engine) -> FastAPI:
-    """The routes beside `/score`. Raises BundleError if the bundle's openapi.json is not usable."""
+def build(target: Target, engine: Engine, *, path_prefix: str = "") -> FastAPI:
+    """The routes beside `/score`. Raises BundleError if the bundle's openapi.json or examples are not usable."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
@@ -137,6 +139,17 @@ def build(target: Target, engine: Engine) -> FastAPI:
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json() -> Response:
         return Response(document, media_type=JSON)
+
+    swagger = SwaggerRoute(target, engine, path_prefix=path_prefix)
+
+    @app.api_route("/swagger.json", methods=["GET", "HEAD"], include_in_schema=False)
+    async def swagger_json(request: Request) -> Response:
+        asked = request.query_params.getlist("version")
+        try:
+            found = swagger.find(asked[0] if asked else None)
+        except RequestError as error:
+            return _error(error.status, error.message)
+        return Response(found, media_type=JSON, headers={"x-ms-run-function-failed": "False"})
 
     docs_page.add(app, title=target.name)
     return app

@@ -69,7 +69,8 @@ class Ready(NamedTuple):
     """What a scorer tells of its script once init() is done.
 
     `run_many`: it can be given several requests at once. `needs_request`: run() is given more of a request than its
-    body. `any_method`: run() is given requests of every method. `swagger`: the schemas of its decorators by version.
+    body. `any_method`: run() is given requests of every method. `swagger`: the schemas of its decorators and
+    the user's own files, by version.
     """
 
     run_many: bool = False

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS"))
 
+_WITHOUT_BODY = frozenset((204, 304))
+"""Statuses whose answers have no body, and no length of one (RFC 9110, 8.6)."""
+
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is still taken and thrown away, so that the client gets to read why."""
 
@@ -79,7 +82,7 @@ class ScoreRoute:
         else:
             status, size = scored.status, len(scored.body)
             headers = azureml.scored_headers(
-                scored.headers, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more
+                scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more
             )
             if isinstance(scored, Streamed):
                 size = await self._stream(receive, send, ids, headers, scored)
@@ -146,7 +149,8 @@ class ScoreRoute:
     ) -> None:
         headers += ids.headers
         headers += self._own
-        headers.append((b"content-length", b"%d" % len(body)))
+        if status not in _WITHOUT_BODY:
+            headers.append((b"content-length", b"%d" % len(body)))
         if self._engine.draining:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})

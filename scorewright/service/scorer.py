@@ -21,10 +21,11 @@ from pathlib import Path
 from scorewright.contract.run_form import Takes
 from scorewright.contract.script import EntryScript
 from scorewright.errors import ScorewrightError, ScriptError
-from scorewright.service import frames, log, user_log
+from scorewright.service import frames, log, swagger_files, user_log
 from scorewright.service.calls import Calls
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.order import Order
+from scorewright.service.protocols import swagger
 from scorewright.service.scoring import Scorer
 
 ORPHAN_GRACE_SECONDS = 5.0
@@ -50,6 +51,7 @@ def main() -> int:
     user_log.take(order.log_level)
     try:
         script = _started(order)
+        files = swagger_files.read(Path(os.environ.get("AML_APP_ROOT", ".")))
     except ScorewrightError as error:
         channel.sendall(frames.pack_json(Kind.FAILED, {"message": error.message, "hint": error.hint}))
         return ScriptError.exit_code
@@ -61,6 +63,7 @@ def main() -> int:
         run_many=script.run_many is not None,
         needs_request=calls.need_request,
         any_method=script.form.takes is Takes.REQUEST,
+        swagger={"schemas": swagger.of_run(script.run), "files": files},
     )
     channel.sendall(frames.pack_json(Kind.READY, ready._asdict()))
     scorer = Scorer(script, calls, channel, incoming, timeout_ms=order.scoring_timeout_ms, logger=logger)

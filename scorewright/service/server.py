@@ -18,6 +18,7 @@ from scorewright.service.engine import Engine
 from scorewright.service.order import Order
 from scorewright.service.pool import Limit, ScorerPool
 from scorewright.service.protocols import azureml
+from scorewright.service.protocols.cors import Cors
 from scorewright.service.target import LOOPBACK, Target
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ def serve(read: Read) -> int:
     logger = log.set_up(settings.log_level)
     log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
     _remark(read, target, logger)
+    cors = Cors.of(settings.cors_origins) if settings.cors_origins else None
     host = settings.host or target.host
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         listeners = [stack.enter_context(listen(host, settings.port))]
         if settings.separate_health_port:
             listeners.append(stack.enter_context(listen(host, settings.health_port)))
-        runner.run(_Service(settings, target, listeners, logger).run())
+        runner.run(_Service(settings, target, listeners, cors, logger).run())
     return 0
 
 
@@ -105,11 +107,17 @@ class _Service:
     """One run of the service."""
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: list[socket.socket], logger: logging.Logger
+        self,
+        settings: Settings,
+        target: Target,
+        listeners: list[socket.socket],
+        cors: Cors | None,
+        logger: logging.Logger,
     ) -> None:
         self._settings = settings
         self._target = target
         self._listeners = listeners
+        self._cors = cors
         self._log = logger
 
     async def run(self) -> None:
@@ -171,7 +179,6 @@ class _Service:
         # The web framework takes a while to import: the scorers load the model meanwhile.
         from scorewright.service import app
         from scorewright.service.http_server import HttpServer
-        from scorewright.service.protocols.cors import Cors
         from scorewright.service.score_route import ScoreRoute
 
         settings = self._settings
@@ -179,8 +186,13 @@ class _Service:
         score = ScoreRoute(
             engine, max_body_bytes=settings.max_body_bytes, own_headers=own, log=self._log, access=settings.access_log
         )
-        cors = Cors.of(settings.cors_origins) if settings.cors_origins else None
-        front = app.Front(score, app.build(self._target, engine), engine=engine, own_headers=own, cors=cors)
+        front = app.Front(
+            score,
+            app.build(self._target, engine, path_prefix=settings.service_path_prefix),
+            engine=engine,
+            own_headers=own,
+            cors=self._cors,
+        )
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()

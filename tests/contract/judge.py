@@ -17,13 +17,28 @@ from tests.service.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-JUDGE = Path(os.environ.get("SCOREWRIGHT_JUDGE", Path(__file__).parents[2] / ".cache/judge/bin/azmlinfsrv"))
+CACHE = Path(__file__).parents[2] / ".cache"
+
+JUDGE = CACHE / "judge/bin/azmlinfsrv"
+
+
+AZURE = CACHE / "azure/bin/python"
+"""The Python of an environment that has us, flask and azureml-core."""
 
 
 def require_judge() -> None:
     """Skip where azmlinfsrv is not installed; on CI that is a failure."""
-    if not JUDGE.is_file():
-        reason = f"azmlinfsrv is not at {JUDGE}; `make test` installs it"
+    _require(JUDGE)
+
+
+def require_azure() -> None:
+    """The same for the environment with azureml-core."""
+    _require(AZURE)
+
+
+def _require(installed: Path) -> None:
+    if not installed.is_file():
+        reason = f"there is no {installed}; `make test` installs it"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -32,17 +47,21 @@ def require_judge() -> None:
 @contextmanager
 def judging(bundle: Path, log: Path) -> Iterator[str]:
     """azmlinfsrv with a bundle's score.py and model, on a free port; yields its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AML_", "AZUREML_"))}
+    with judging_with(bundle, log, "--entry_script", "score.py", "--model_dir", str(bundle)) as url:
+        yield url
+
+
+@contextmanager
+def judging_with(folder: Path, log: Path, *arguments: str, **environment: str) -> Iterator[str]:
+    """azmlinfsrv with these arguments, started in this folder; yields its URL once it is healthy."""
+    port = free_port()
     with log.open("w") as written:
         server = subprocess.Popen(
-            [JUDGE, "--entry_script", "score.py", "--model_dir", str(bundle), "--port", str(port)],
+            [JUDGE, *arguments, "--port", str(port)],
             stdout=written,
             stderr=subprocess.STDOUT,
-            cwd=bundle,
-            env=environment,
+            cwd=folder,
+            env=_environment(environment),
         )
     url = f"http://127.0.0.1:{port}"
 
@@ -63,3 +82,23 @@ def judging(bundle: Path, log: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def judged_exit(folder: Path, *arguments: str, **environment: str) -> int:
+    """The exit code of an azmlinfsrv that does not get to serve."""
+    words = [str(JUDGE), *arguments, "--port", str(free_port())]
+    return subprocess.run(
+        words, cwd=folder, env=_environment(environment), capture_output=True, timeout=60, check=False
+    ).returncode
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    ours = ("AML_", "AZUREML_", "SCOREWRIGHT_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more

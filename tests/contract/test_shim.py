@@ -88,7 +88,8 @@ def test_what_a_logging_json_names_is_there() -> None:
         + """
 import logging
 from azureml_inference_server_http.log_config import AMLLogFormatter, RootAccessFilter
-record = logging.makeLogRecord({"msg": "GET / HTTP/1.1", "name": "n", "levelname": "INFO", "process": 7, "created": 0, "msecs": 0})
+record = logging.makeLogRecord({"msg": "GET / HTTP/1.1", "name": "n", "levelname": "INFO", "process": 7})
+record.created = record.msecs = 0
 print(AMLLogFormatter().format(record), RootAccessFilter().filter(record))
 """
     )

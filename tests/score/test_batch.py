@@ -86,7 +86,7 @@ def test_a_file_is_answered_as_a_request(build: Any, scripts: Scripts, tmp_path:
                 status, body = ask(online, {"data": rows})
                 assert status == 200, body
                 for path in write(rows, tmp_path):
-                    frame = batch.run([str(path)])  # type: ignore[arg-type]
+                    frame = batch.run([str(path)])
                     assert frame["file"].tolist() == [path.name] * len(rows)
                     assert frame["row"].tolist() == list(range(len(rows)))
                     found = json.loads(frame.iloc[:, 2:].to_json(orient="values", double_precision=15))
@@ -102,7 +102,7 @@ def tree(scripts: Scripts) -> Iterator[EntryScript]:
 
 
 def run(script: EntryScript, *files: Path) -> Any:
-    return script.run([str(path) for path in files])  # type: ignore[arg-type]
+    return script.run([str(path) for path in files])
 
 
 def test_several_files_are_answered_in_order(tree: EntryScript, tmp_path: Path) -> None:

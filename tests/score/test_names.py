@@ -100,5 +100,5 @@ def test_categories(categories: list[str], name: str) -> None:
             assert message(script, {"data": [f"{max(categories, key=len)}?", ""]}).startswith("data[0] (")
         if "".join([*categories, name]).isprintable():  # pandas' csv does not carry every control character
             with loaded_from(folder / "batch_score.py", folder) as batch:
-                frame = batch.run([str(write_batch_file(spec.signature, rows, folder))])  # type: ignore[arg-type]
+                frame = batch.run([str(write_batch_file(spec.signature, rows, folder))])
             assert frame.iloc[:, 2:].to_numpy().tolist() == expected

@@ -92,7 +92,7 @@ def test_an_exit_in_run_costs_only_its_request(server: Server, client: httpx.Cli
 
 
 def test_what_run_prints_reaches_the_log_at_once(server: Server, client: httpx.Client) -> None:
-    assert client.post("/score", json={"print": "hello from the script"}).json() is None
+    assert client.post("/score", json={"print": "hello from the script"}).json() == {}
     server.line(r"INFO \[\d+\] [0-9a-f-]{36} hello from the script$")
 
 

@@ -33,10 +33,11 @@ SCRIPT_ERROR = "An unexpected error occurred in scoring script. Check the logs f
 
 _UUID_MASK = 0xF000_C000_0000_0000_0000
 _UUID_VERSION_4 = 0x4000_8000_0000_0000_0000
+_CLIENT_ID = b"x-ms-client-request-id"
 _ALLOWED = b"GET, POST, OPTIONS"
 _OWN_HEADERS = frozenset(
     (
-        *(b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id", b"x-ms-run-fn-exec-ms"),
+        *(b"x-request-id", b"x-ms-request-id", b"x-ms-run-fn-exec-ms"),
         *(b"x-ms-server-version", b"content-length", b"connection", b"transfer-encoding"),
     )
 )
@@ -123,12 +124,21 @@ def error_headers(status: int, *, failed: bool = False) -> Headers:
     return headers
 
 
-def scored_headers(headers: Headers, *, failed: bool, milliseconds: float, length: bool) -> Headers:
+def scored_headers(headers: Headers, ids: Ids, *, failed: bool, milliseconds: float, length: bool) -> Headers:
     """The headers of an answer: the script's own, whether run() failed, and how long it took (not below 0).
 
-    `length` leaves the script its content-length: of an answer made piece by piece, only the script can know it.
+    The script cannot answer other ids than the request's. `length` leaves it its content-length: of an answer made
+    piece by piece, only the script can know it.
     """
-    kept = [pair for pair in headers if pair[0] not in _OWN_HEADERS or (length and pair[0] == b"content-length")]
+    kept = [
+        pair
+        for pair in headers
+        if (
+            pair[0] not in _OWN_HEADERS
+            and not (pair[0] == _CLIENT_ID and any(_CLIENT_ID in own for own in ids.headers))
+        )
+        or (length and pair[0] == b"content-length")
+    ]
     kept.append((b"x-ms-run-function-failed", b"True" if failed else b"False"))
     if milliseconds >= 0:
         kept.append((b"x-ms-run-fn-exec-ms", b"%.3f" % milliseconds))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from scorewright.errors import UsageError
+
 Headers = list[tuple[bytes, bytes]]
 
 _METHODS = "GET, POST"
@@ -22,9 +24,18 @@ class Cors:
 
     @classmethod
     def of(cls, listed: str) -> Cors:
-        """From a list separated by commas."""
+        """From a list separated by commas. Raises UsageError if one is neither an origin nor a regular expression."""
         origins = (origin.strip() for origin in listed.split(","))
-        return cls(tuple(".*" if origin == "*" else origin for origin in origins if origin))
+        patterns = tuple(".*" if origin == "*" else origin for origin in origins if origin)
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise UsageError(
+                    f"AML_CORS_ORIGINS has {pattern!r}, which is no regular expression: {error}.",
+                    hint="Name origins as https://example.com, or * for all.",
+                ) from None
+        return cls(patterns)
 
     def headers(self, method: str, request: Headers) -> Headers:
         """What an answer carries for a request with these headers (lower-case names)."""
@@ -32,7 +43,7 @@ class Cors:
         allowed = self._allowed(asked.get(b"origin", ""))
         if not allowed:
             return []
-        headers = [("access-control-allow-origin", origin) for origin in allowed]
+        headers = [("access-control-allow-origin", allowed)]
         wanted = asked.get(b"access-control-request-method", "").upper()
         if method == "OPTIONS" and wanted in _METHODS.split(", "):
             names = sorted(name.strip() for name in asked.get(b"access-control-request-headers", "").split(","))
@@ -40,22 +51,20 @@ class Cors:
                 headers.append(("access-control-allow-headers", ", ".join(names)))
             headers.append(("access-control-allow-methods", _METHODS))
         several = len(self.origins) > 1 or any(_PATTERN.search(origin) for origin in self.origins)
-        if several and allowed != ["*"]:
+        if several and allowed != "*":
             headers.append(("vary", "Origin"))
         return [(name.encode(), value.encode("latin-1")) for name, value in headers]
 
-    def _allowed(self, origin: str) -> list[str]:
+    def _allowed(self, origin: str) -> str:
+        """The origin that may read the answer; where a request names none, the first that is allowed."""
         if origin:
-            return [origin] if any(_matches(pattern, origin) for pattern in self.origins) else []
+            return origin if any(_matches(pattern, origin) for pattern in self.origins) else ""
         if ".*" in self.origins:
-            return ["*"]
-        return sorted(origin for origin in self.origins if not _PATTERN.search(origin))
+            return "*"
+        return min((origin for origin in self.origins if not _PATTERN.search(origin)), default="")
 
 
 def _matches(pattern: str, origin: str) -> bool:
     if not _PATTERN.search(pattern):
         return pattern.casefold() == origin.casefold()
-    try:
-        return re.match(pattern, origin, re.IGNORECASE) is not None
-    except re.error:
-        return False
+    return re.match(pattern, origin, re.IGNORECASE) is not None

@@ -72,11 +72,26 @@ def test_a_query_nested_too_deep_is_refused() -> None:
 
 def test_a_script_cannot_set_the_services_own_headers() -> None:
     given = [(b"x-request-id", b"mine"), (b"content-length", b"1"), (b"x-mine", b"kept")]
-    assert azureml.scored_headers(given, failed=True, milliseconds=1.23456) == [
+    ids = azureml.read_ids([], b"new")
+    assert azureml.scored_headers(given, ids, failed=True, milliseconds=1.23456, length=False) == [
         (b"x-mine", b"kept"),
         (b"x-ms-run-function-failed", b"True"),
         (b"x-ms-run-fn-exec-ms", b"1.235"),
     ]
+
+
+def test_a_script_may_answer_a_clients_id_where_the_client_gave_none() -> None:
+    given = [(b"x-ms-client-request-id", b"mine")]
+    for headers, kept in (([], True), ([(b"x-ms-client-request-id", b"yours")], False)):
+        ids = azureml.read_ids(headers, b"new")
+        found = azureml.scored_headers(given, ids, failed=False, milliseconds=-1, length=False)
+        assert (given[0] in found) is kept
+
+
+def test_the_length_of_an_answer_in_pieces_is_the_scripts_to_know() -> None:
+    given = [(b"content-length", b"7")]
+    found = azureml.scored_headers(given, azureml.read_ids([], b"n"), failed=False, milliseconds=-1, length=True)
+    assert found == [(b"content-length", b"7"), (b"x-ms-run-function-failed", b"False")]
 
 
 def test_a_refusal_for_want_of_room_says_when_to_come_back() -> None:
