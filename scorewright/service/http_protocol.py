@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with each answer written to the socket at once."""
+"""uvicorn's HTTP protocol, with each answer written to the socket at once, and our shape of errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,3 +74,13 @@ class JoinedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """asyncio.Protocol."""
         super().connection_made(JoinedWrites(transport, self.loop.call_soon))
+
+    def send_400_response(self, msg: str) -> None:
+        """HttpToolsProtocol: refuse what is no HTTP, in the shape of every error."""
+        body = azureml.error_body(f"{msg.rstrip('.')}.")
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        )
+        self.transport.write(head + body)
+        self.transport.close()

@@ -80,12 +80,17 @@ def post(content: object, *headers: tuple[str, str]) -> Asked:
     return Asked(body=json.dumps(content).encode(), headers=(("Content-Type", "application/json"), *headers))
 
 
-def raw_exchange(url: str, request: bytes) -> bytes:
-    """All that comes back for these bytes on a socket, until the other side closes."""
+def raw_exchange(url: str, request: bytes, *, end: bool) -> bytes:
+    """All that comes back for these bytes on a socket until the other side closes it; `end` closes this side first."""
     parts = urlsplit(url)
     with socket.create_connection((str(parts.hostname), parts.port), timeout=30) as connection:
-        connection.sendall(request)
         pieces = []
-        while piece := connection.recv(65536):
-            pieces.append(piece)
+        try:
+            connection.sendall(request)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
+            while piece := connection.recv(65536):
+                pieces.append(piece)
+        except ConnectionError:
+            pass
     return b"".join(pieces)

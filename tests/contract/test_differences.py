@@ -243,6 +243,16 @@ def test_settings_in_a_file_that_azmlinfsrv_passes_over(tmp_path: Path) -> None:
         assert (allowed in ask(judge, asked).headers, allowed in ask(ours, asked).headers) == (False, True)
 
 
+def test_an_empty_environment_variable(tmp_path: Path) -> None:
+    import httpx
+
+    folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return 1"})
+    words, empty = ("--entry_script", "score.py"), {"SERVER_VERSION_LOG_RESPONSE_ENABLED": ""}
+    with judging_with(folder, tmp_path / "log", *words, **empty) as judge, serving(cwd=folder) as serve:
+        ours = serve(*words, **empty).ready().url
+        assert ["x-ms-server-version" in httpx.get(url).headers for url in (judge, ours)] == [False, True]
+
+
 def test_a_worker_that_takes_too_long(tmp_path: Path) -> None:
     """Ended after WORKER_TIMEOUT by both: azmlinfsrv's client gets an HTML page, ours is told."""
     script = "import time\ndef init(): pass\ndef run(data):\n    time.sleep(60)\n"

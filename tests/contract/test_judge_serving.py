@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+import httpx
 import pytest
 
+from scorewright.build.context import make_context
+from scorewright.bundle import Bundle
 from tests.contract.exchange import Asked, ask, post
 from tests.contract.judge import AZURE, judged_exit, judging_with, require_azure, require_judge
 from tests.contract.test_judge_scripts import compared, laid_out
@@ -16,6 +21,8 @@ from tests.service.servers import WAIT_SECONDS, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.examples_run import Example
 
 pytestmark = pytest.mark.judge
 
@@ -203,6 +210,115 @@ def test_a_models_path_is_found_in_the_layout_of_the_container(tmp_path: Path) -
     with serving(cwd=tmp_path, python=AZURE) as serve:
         server = serve("--entry-script", str(folder / "model_path.py"), AML_APP_ROOT=str(folder)).ready()
         assert ask(server.url, post([1])).body == b'"churn 10"'
+
+
+def test_a_models_path_is_found_in_a_bundles_image(breast_cancer: Example, tmp_path: Path) -> None:
+    """What `scorewright build` copies into the image, with azureml-core asked where the model is."""
+    require_azure()
+    make_context(Bundle.load(breast_cancer.bundle), tag=None, base_image=None).write(tmp_path / "context")
+    root = tmp_path / "context" / "app"
+    program = "import sys; from azureml.core.model import Model; print(Model.get_model_path(sys.argv[1]))"
+    name = Bundle.load(root).manifest.name
+    found = subprocess.run(
+        [str(AZURE), "-c", program, name],
+        env={**os.environ, "AML_APP_ROOT": str(root)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == str(Bundle.load(root).model_dir / "model")
+
+
+@pytest.mark.parametrize(
+    ("layout", "model_dir", "expression"),
+    [
+        ("churn/3/model.pkl", "churn/3", "os.listdir(folder)"),
+        ("churn/3/model/weights.bin", "churn/3", "sorted(os.listdir(os.path.join(folder, 'model')))"),
+        ("b/1/m.bin", "", "sorted(os.listdir(folder))"),
+    ],
+    ids=["a file", "a folder", "several models"],
+)
+def test_the_layouts_of_a_model_folder(layout: str, model_dir: str, expression: str, tmp_path: Path) -> None:
+    require_judge()
+    found = f"def run(data):\n    folder = os.environ['AZUREML_MODEL_DIR']\n    return [folder, {expression}]\n"
+    script = f"import os\ndef init(): pass\n{found}"
+    folder = laid(tmp_path / "app", {"score.py": script, f"azureml-models/{layout}": "", "azureml-models/a/2/x": ""})
+    words = ("--entry_script", "score.py", "--model_dir", str(folder / "azureml-models" / model_dir))
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder) as serve:
+        theirs, mine = ask(judge, post(1)), ask(serve(*words).ready().url, post(1))
+    assert (mine.status, mine) == (200, theirs)
+
+
+@pytest.mark.parametrize("told", ["true", "false", "no"])
+def test_whether_the_servers_version_is_told(told: str, tmp_path: Path) -> None:
+    require_judge()
+    folder = laid(tmp_path / "app", {"score.py": ECHO})
+    words, environment = ("--entry_script", "score.py"), {"SERVER_VERSION_LOG_RESPONSE_ENABLED": told}
+    with judging_with(folder, tmp_path / "log", *words, **environment) as judge, serving(cwd=folder) as serve:
+        ours = serve(*words, **environment).ready().url
+        found = ["x-ms-server-version" in httpx.post(f"{url}/score", content=b"x").headers for url in (judge, ours)]
+    assert found[0] == found[1]
+
+
+def test_a_logging_json_written_for_azmlinfsrv_gives_the_same_lines(tmp_path: Path) -> None:
+    require_judge()
+    formatter = {
+        "class": "azureml_inference_server_http.log_config.AMLLogFormatter",
+        "format": "OWN %(levelname)s %(message)s",
+    }
+    config = {
+        "version": 1,
+        "formatters": {"own": formatter},
+        "handlers": {"own": {"class": "logging.StreamHandler", "formatter": "own", "stream": "ext://sys.stdout"}},
+        "loggers": {
+            "azmlinfsrv": {"level": "INFO", "handlers": ["own"], "propagate": False},
+            "mine": {"level": "DEBUG", "handlers": ["own"]},
+        },
+    }
+    script = """
+        import logging
+        LOG = logging.getLogger("mine")
+        def init():
+            print("printed in init")
+            LOG.debug("logged in init")
+        def run(data):
+            print("printed in run")
+            LOG.info("logged in run")
+        """
+    folder = laid(tmp_path / "app", {"score.py": script, "logging.json": json.dumps(config)})
+    words = ("--entry_script", "score.py")
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder) as serve:
+        server = serve(*words).ready()
+        for url in (judge, server.url):
+            assert ask(url, post(1)).status == 200
+        logs = [(tmp_path / "log").read_text().splitlines(), server.log.splitlines()]
+    for line in ("INFO printed in init", "DEBUG logged in init", "INFO printed in run", "INFO logged in run"):
+        assert [log.count(f"OWN {line}") for log in logs] == [1, 1], line
+
+
+def test_a_debugger_that_is_not_installed(tmp_path: Path) -> None:
+    """azmlinfsrv ends too, with 255, after the same words."""
+    require_judge()
+    folder = laid(tmp_path / "app", {"score.py": ECHO})
+    with serving(cwd=folder) as serve:
+        server = serve("--entry-script", "score.py", AZUREML_DEBUG_PORT="5678")
+        assert server.process.wait(WAIT_SECONDS) == 3
+        server.line("AZUREML_DEBUG_PORT is set, and debugpy is not installed.")
+
+
+def test_a_debugger_is_connected_before_the_script_is_loaded(tmp_path: Path) -> None:
+    """A stand-in for debugpy that writes down what it is asked."""
+    stand_in = "def connect(port):\n    print('connect', port)\ndef wait_for_client():\n    print('wait')\n"
+    folder = laid(tmp_path / "app", {"score.py": "print('loaded')\n" + ECHO, "lib/debugpy.py": stand_in})
+    with serving(cwd=folder) as serve:
+        server = serve("--entry-script", "score.py", AZUREML_DEBUG_PORT="5678", PYTHONPATH=str(folder / "lib")).ready()
+        told = [line.rpartition("] ")[2] for line in server.log.splitlines()]
+        assert [line for line in told if line in {"connect 5678", "wait", "loaded"}] == [
+            "connect 5678",
+            "wait",
+            "loaded",
+        ]
 
 
 def test_the_real_packages_are_left_alone(tmp_path: Path) -> None:
