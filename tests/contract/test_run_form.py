@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 JSON = [("content-type", "application/json")]
 
 
-@input_schema("a", StandardPythonParameterType(1))
+@input_schema("a", StandardPythonParameterType(1))  # type: ignore[untyped-decorator]
 def by_schema(a: int, b: str = "default") -> list[object]:
     return [a, b]
 
