@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-JSON = "application/json"
+PLAIN_HEADERS = [("Content-Type", "application/json")]
+"""The headers of whatever is no response of the script's own."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Answer:
 
     status: int
     body: bytes
-    headers: list[tuple[str, str]] = field(default_factory=lambda: [("Content-Type", JSON)])
+    headers: list[tuple[str, str]] = field(default_factory=PLAIN_HEADERS.copy)
     failed: bool = False
     pieces: Iterable[bytes] | None = None
     close: Callable[[], object] | None = None

@@ -13,6 +13,7 @@ from scorewright.errors import RequestError
 from scorewright.service import docs_page, openapi
 from scorewright.service.protocols import azureml
 from scorewright.service.swagger_route import SwaggerRoute
+from scorewright.service.v2_route import is_v2
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
     from scorewright.service.target import Target
+    from scorewright.service.v2_route import V2Route
 
 JSON = "application/json"
 
@@ -52,9 +54,17 @@ class Front:
     """
 
     def __init__(
-        self, score: ScoreRoute, rest: ASGIApp, *, engine: Engine, own_headers: azureml.Headers, cors: Cors | None
+        self,
+        score: ScoreRoute,
+        v2: V2Route,
+        rest: ASGIApp,
+        *,
+        engine: Engine,
+        own_headers: azureml.Headers,
+        cors: Cors | None,
     ) -> None:
         self._score = score
+        self._v2 = v2
         self._rest = rest
         self._engine = engine
         self._own = own_headers
@@ -65,6 +75,8 @@ class Front:
             send = _with_headers(send, self._cors.headers(scope["method"], scope["headers"]))
         if scope["path"] == "/score":
             await self._score(scope, receive, send)
+        elif is_v2(scope["path"]):
+            await self._v2(scope, receive, send)
         else:
             await self._identified(scope, receive, send)
 

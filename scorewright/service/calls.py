@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scorewright.contract.request import HttpRequest
     from scorewright.contract.script import EntryScript
     from scorewright.service.frames import Request
+    from scorewright.service.v2_calls import V2Calls
 
 
 class Call(Protocol):
@@ -38,10 +39,11 @@ class Call(Protocol):
 
 
 class Calls:
-    """Makes calls of requests, for one script."""
+    """Makes calls of requests, for one script; `v2` for a bundle's, in the Open Inference Protocol."""
 
-    def __init__(self, script: EntryScript) -> None:
+    def __init__(self, script: EntryScript, v2: V2Calls | None = None) -> None:
         self._script = script
+        self._v2 = v2
         self._context = _flask_context() if script.run_many is None else None
 
     @property
@@ -54,19 +56,24 @@ class Calls:
         if not request.head:
             return TextCall(self._script, request.body)
         told = head.read(request.head)
+        if self._v2 is not None and told["protocol"] == head.V2:
+            return self._v2.of(told, request.body)
         return RequestCall(self._script, head.http_request(told, bytes(request.body)), self._context)
 
 
 class TextCall:
     """A request of which the script is given the body alone."""
 
+    __slots__ = ("_body", "_script", "texts")
+
     def __init__(self, script: EntryScript, body: memoryview) -> None:
         self._script = script
         self._body = body
-        self.texts: list[str] | None = None
-        # Not UTF-8: invoke() says so.
-        with contextlib.suppress(RequestError):
+        self.texts: list[str] | None
+        try:
             self.texts = [decoded(body)]
+        except RequestError:
+            self.texts = None  # invoke() says why
 
     def invoke(self) -> list[Any]:
         """Call."""

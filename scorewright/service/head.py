@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 AZUREML = "azureml"
+V2 = "v2"
+
+_V2_HEADERS = (b"accept-encoding", b"content-encoding", b"inference-header-content-length")
 
 
 def of_http(scope: Scope) -> bytes:
@@ -33,6 +36,19 @@ def of_http(scope: Scope) -> bytes:
             "version": scope["http_version"],
         }
     )
+
+
+def of_inference(scope: Scope) -> bytes:
+    """The head of a request in the Open Inference Protocol: the headers that tell the form of its body and answer.
+
+    What came several times is one list, as HTTP has it.
+    """
+    found: dict[bytes, list[bytes]] = {name: [] for name in _V2_HEADERS}
+    for name, value in scope["headers"]:
+        if name in found:
+            found[name].append(value)
+    told = {name.decode(): b", ".join(values).decode("latin-1") for name, values in found.items() if values}
+    return orjson.dumps({"protocol": V2, **told})
 
 
 def read(head: memoryview) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 
 from scorewright.errors import BundleError
+from scorewright.service import v2_openapi
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -24,7 +25,10 @@ def merged(app: FastAPI, target: Target) -> bytes:
     described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle)
     document["openapi"] = described.get("openapi", document["openapi"])
     document["info"] |= described.get("info", {})
-    document["paths"] = {"/score": described["paths"]["/score"], **document["paths"]}
+    document["paths"] = {"/score": described["paths"]["/score"], **document["paths"], **v2_openapi.of_server()}
+    if target.bundle is not None:
+        rows = described.get("components", {}).get("schemas", {}).get("Rows", {})
+        document["paths"] |= v2_openapi.of_bundle(target.bundle, rows)
     for section, content in described.get("components", {}).items():
         document.setdefault("components", {}).setdefault(section, {}).update(content)
     return json.dumps(document, ensure_ascii=False).encode()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
 from scorewright.contract.run_form import METHOD_NOT_ALLOWED
 from scorewright.errors import RequestError
-from scorewright.service import head, log
+from scorewright.service import head
 from scorewright.service.engine import ClientGoneError
 from scorewright.service.protocols import azureml
+from scorewright.service.route import Route, gone
 from scorewright.service.stream import BrokenAnswerError, Streamed
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Generator
-    from typing import Any
 
     from starlette.types import Receive, Scope, Send
 
@@ -24,14 +22,8 @@ if TYPE_CHECKING:
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS"))
 
-_WITHOUT_BODY = frozenset((204, 304))
-"""Statuses whose answers have no body, and no length of one (RFC 9110, 8.6)."""
 
-LINGER_SECONDS = 2.0
-"""How long the rest of a refused body is still taken and thrown away, so that the client gets to read why."""
-
-
-class ScoreRoute:
+class ScoreRoute(Route):
     """The ASGI application at `/score`.
 
     It reads ids and the body, has the engine score it and writes the answer; the body is not parsed.
@@ -47,11 +39,7 @@ class ScoreRoute:
         log: logging.Logger,
         access: bool,
     ) -> None:
-        self._engine = engine
-        self._max_body_bytes = max_body_bytes
-        self._own = own_headers
-        self._log = log
-        self._access = access
+        super().__init__(engine, max_body_bytes=max_body_bytes, own_headers=own_headers, log=log, access=access)
         self._deprecation_told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +55,7 @@ class ScoreRoute:
                 await self._answer(send, ids, 200, azureml.options_headers(), b"")
                 return
             told, body = await self._read(scope, receive)
-            scored = await self._engine.score(ids.request_id, body, lambda: _gone(receive), head=told)
+            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told)
         except RequestError as refusal:
             status = refusal.status
             headers = azureml.error_headers(status, failed=refusal.failed)
@@ -88,15 +76,7 @@ class ScoreRoute:
                 size = await self._stream(receive, send, ids, headers, scored)
             else:
                 await self._answer(send, ids, status, headers, scored.body)
-        if self._access:
-            self._log.info(
-                "%s /score %d %.3fms %d",
-                scope["method"],
-                status,
-                (time.perf_counter() - begun) * 1000,
-                size,
-                extra=log.of(ids.request_id.decode("latin-1")),
-            )
+        self._log_access(scope, ids, status, begun, size)
 
     async def _read(self, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
         """What the scorer is given: the head of the request, if the script needs more than the body, and the body."""
@@ -118,44 +98,6 @@ class ScoreRoute:
             "A client sends x-ms-request-id, which is deprecated: x-ms-client-request-id takes its place."
         )
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._max_body_bytes:
-                raise self._too_large()
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body", False):
-            pieces = [body]
-            size = len(body)
-            while message.get("more_body", False):
-                if size > self._max_body_bytes:
-                    raise self._too_large()
-                message = await receive()
-                piece = message.get("body", b"")
-                size += len(piece)
-                pieces.append(piece)
-            body = b"".join(pieces)
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        if len(body) > self._max_body_bytes:
-            raise self._too_large()
-        return body
-
-    def _too_large(self) -> RequestError:
-        return RequestError(413, f"The request body is larger than {self._max_body_bytes} bytes, the service's limit.")
-
-    async def _answer(
-        self, send: Send, ids: azureml.Ids, status: int, headers: azureml.Headers, body: bytes, *, last: bool = True
-    ) -> None:
-        headers += ids.headers
-        headers += self._own
-        if status not in _WITHOUT_BODY:
-            headers.append((b"content-length", b"%d" % len(body)))
-        if self._engine.draining:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": not last})
-
     async def _stream(
         self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed
     ) -> int:
@@ -168,42 +110,10 @@ class ScoreRoute:
             async for piece in scored.rest.pieces():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 size += len(piece)
-                if _gone(receive):
+                if gone(receive):
                     scored.rest.cancel()
                     return size
         except BrokenAnswerError:
             return size
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return size
-
-    async def _refuse_unread(
-        self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, body: bytes
-    ) -> None:
-        """Answer before the body is read, and close the connection.
-
-        Closed while the client still sends, it would be reset, and the answer lost on its way.
-        """
-        headers.append((b"connection", b"close"))
-        await self._answer(send, ids, 413, headers, body, last=False)
-        try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                while (await receive()).get("more_body", False):
-                    pass
-        except TimeoutError:
-            pass
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _gone(receive: Receive) -> bool:
-    """Whether the client has gone away, without waiting and without a task to watch for it.
-
-    Once the body is read, an ASGI server's receive() has only the disconnect left to tell: it is started, and
-    dropped again if it would wait.
-    """
-    waiting: Generator[Any, None, Any] = receive().__await__()
-    try:
-        next(waiting)
-    except StopIteration as told:
-        return bool(told.value["type"] == "http.disconnect")
-    waiting.close()
-    return False

@@ -27,6 +27,7 @@ from scorewright.service.frames import Kind, Ready
 from scorewright.service.order import Order
 from scorewright.service.protocols import swagger
 from scorewright.service.scoring import Scorer
+from scorewright.service.v2_calls import V2Calls
 
 ORPHAN_GRACE_SECONDS = 5.0
 """How long a scorer whose front is gone may take to end by itself: a run() under way, exit handlers."""
@@ -55,7 +56,7 @@ def main() -> int:
     except ScorewrightError as error:
         channel.sendall(frames.pack_json(Kind.FAILED, {"message": error.message, "hint": error.hint}))
         return ScriptError.exit_code
-    calls = Calls(script)
+    calls = Calls(script, V2Calls.ordered(script, order))
     # What is loaded now stays: a full collection would walk it all, for tens of milliseconds, amid requests.
     gc.collect()
     gc.freeze()

@@ -7,10 +7,11 @@ import select
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from scorewright.contract.answer import PLAIN_HEADERS
 from scorewright.errors import RequestError
 from scorewright.service import frames, log
 from scorewright.service.deadline import Deadline, ScoringTimeoutError
-from scorewright.service.frames import NOT_RETURNED, End, Kind, Piece, Scored
+from scorewright.service.frames import JSON_HEADERS, NOT_RETURNED, End, Kind, Piece, Scored
 from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
@@ -185,10 +186,16 @@ def _scored(number: int, answer: Answer, milliseconds: float, *, failed: bool | 
     """An answer as it crosses to the front. Raises ValueError if HTTP cannot carry it."""
     if not 200 <= answer.status <= 599:
         raise ValueError(f"The status {answer.status} cannot be sent: it must be 200 to 599.")
-    headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in answer.headers]
+    if failed is None:
+        failed = answer.failed or answer.status >= 500
+    # Nearly every answer's: not worth a look at each character.
+    headers = JSON_HEADERS if answer.headers == PLAIN_HEADERS else _checked(answer.headers)
+    return Scored(number, answer.status, failed, milliseconds, headers, answer.body)
+
+
+def _checked(told: list[tuple[str, str]]) -> frames.Headers:
+    headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in told]
     for name, text in headers:
         if not _HEADER_NAME.fullmatch(name) or _CONTROL.search(text):
             raise ValueError(f"The header {name!r}: {text!r} cannot be sent: it holds characters HTTP forbids.")
-    if failed is None:
-        failed = answer.failed or answer.status >= 500
-    return Scored(number, answer.status, failed, milliseconds, headers, answer.body)
+    return headers

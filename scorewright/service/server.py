@@ -180,14 +180,25 @@ class _Service:
         from scorewright.service import app
         from scorewright.service.http_server import HttpServer
         from scorewright.service.score_route import ScoreRoute
+        from scorewright.service.v2_route import V2Route
 
         settings = self._settings
         own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
         score = ScoreRoute(
             engine, max_body_bytes=settings.max_body_bytes, own_headers=own, log=self._log, access=settings.access_log
         )
+        v2 = V2Route(
+            engine,
+            self._target,
+            version=__version__,
+            max_body_bytes=settings.max_body_bytes,
+            own_headers=own,
+            log=self._log,
+            access=settings.access_log,
+        )
         front = app.Front(
             score,
+            v2,
             app.build(self._target, engine, path_prefix=settings.service_path_prefix),
             engine=engine,
             own_headers=own,

@@ -85,7 +85,11 @@ def test_the_description_is_valid_and_joins_the_bundles_with_the_services(client
     document: dict[str, Any] = client.get("/openapi.json").json()
     validate(document)
     assert document["paths"]["/score"] == BUNDLES_OPENAPI["paths"]["/score"]  # type: ignore[index]
-    assert set(document["paths"]) == {"/score", "/", "/livez", "/readyz"}
+    model = "/v2/models/hand-written"
+    assert set(document["paths"]) == {
+        *("/score", "/", "/livez", "/readyz", "/v2", "/v2/health/live", "/v2/health/ready"),
+        *(f"{path}{rest}" for path in (model, f"{model}/versions/1") for rest in ("", "/ready", "/infer")),
+    }
     assert document["info"] == BUNDLES_OPENAPI["info"]
     assert {"Response", "ServiceMessage"} <= set(document["components"]["schemas"])
 

@@ -45,7 +45,7 @@ def together(serve_once: Serve, tmp_path_factory: pytest.TempPathFactory) -> Ser
     return serve_once(str(bundle), "--worker-count", "2").ready()
 
 
-@pytest.mark.parametrize("value", [None, True, 1.5, "text", "é", [[0.1, 0.9]], {"predict": [1]}])
+@pytest.mark.parametrize("value", [{}, True, 1.5, "text", "é", [[0.1, 0.9]], {"predict": [1]}])
 def test_answers_are_what_run_returned_as_json(value: object, client: httpx.Client) -> None:
     answer = client.post("/score", json={"echo": value})
     assert (answer.status_code, answer.content) == (200, json.dumps(value).encode())
