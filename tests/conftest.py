@@ -23,6 +23,13 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares servers in one process where the tests run in several: a file's tests, and all of the engine's."""
+    for item in items:
+        group = "docker" if item.path.parent.name == "docker" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `scorewright ...` and gives its exit code and output."""

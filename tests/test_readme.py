@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.scripts import loaded
@@ -91,3 +92,17 @@ def test_the_refusal_is_as_quoted(folder: Path) -> None:
     with loaded(Bundle.load(folder / "cancer")) as script:
         message = json.loads(script.run('{"data": [[1, 2, 3]]}').get_data())["message"]
     assert f"`{message}`" in README
+
+
+def test_the_entry_script_block(folder: Path, tmp_path: Path) -> None:
+    """With a bundle's script, which is one as any other."""
+    (line,) = blocks("entry script")
+    words = line.split()
+    assert words[:2] == ["scorewright", "serve"]
+    assert words[-2:] == ["--port", "5001"]
+    shutil.copy(folder / "cancer" / "score.py", tmp_path)
+    shutil.copytree(folder / "cancer" / "model", tmp_path / "models" / "model")
+    with serving(cwd=tmp_path) as start:
+        server = start(*words[2:-2]).ready()
+        answer = httpx.post(f"{server.url}/score", json={"data": [13.2, 25.3, 84.1, 537.9], "method": "predict"})
+        assert answer.json() == {"predict": [1]}

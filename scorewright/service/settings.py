@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         bool,
         Field(description="Start although library versions differ from those that made the model."),
     ] = False
-    access_log: Annotated[bool, Field(description="Log a line for each request to /score.")] = False
+    access_log: Annotated[bool, Field(description="Log a line for each request that is scored.")] = False
     cors_origins: Annotated[
         str | None,
         Field(
