@@ -50,6 +50,8 @@ class EntryScript:
         Raises ScriptError with the script's own traceback if it cannot be imported, has no init() and run(), or
         has a run() that cannot be called.
         """
+        if path is not None and not path.is_file():
+            raise ScriptError(f"There is no entry script {path}.", hint="Name the score.py to run.")
         _surround(path, model_dir)
         module = _import_main() if path is None else _import(path)
         found = path or Path(module.__file__ or MAIN)
@@ -137,8 +139,6 @@ def _import_main() -> ModuleType:
 
 
 def _import(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise ScriptError(f"There is no entry script {path}.", hint="Name the score.py to run.")
     spec = importlib.util.spec_from_file_location("entry_module", path)
     if spec is None or spec.loader is None:
         raise ScriptError(f"{path} cannot be imported: it is no Python file.", hint="Name a .py file.")

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from scorewright.contract.run_form import Takes
-from scorewright.contract.script import EntryScript
+from scorewright.contract.script import MAIN, EntryScript
 from scorewright.errors import ScorewrightError, ScriptError
 from scorewright.service import frames, log, swagger_files, user_log
 from scorewright.service.calls import Calls
@@ -86,6 +86,8 @@ def _started(order: Order) -> EntryScript:
     log.replace([Path(os.environ.get("AML_APP_ROOT", ".")), *([path.parent] if path is not None else [])])
     # As under gunicorn; this process itself is started without it, so that no file there can pass for a module of ours.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    # A script that reads its arguments is given none.
+    sys.argv = [order.entry_script or f"{MAIN}.py"]
     script = EntryScript.load(path, model_dir=order.model_dir)
     script.start(order.model_dir)
     return script
