@@ -199,6 +199,7 @@ def serve(
             help="Taken, but nothing is sent so far.",
         ),
     ] = None,
+    rest: Annotated[bool, typer.Option("--rest", hidden=True)] = False,
     max_queue: Annotated[int | None, typer.Option(help="Requests that may wait for a scorer.")] = None,
     max_batch_requests: Annotated[int | None, typer.Option(help="Requests in one run_many() at most.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Bytes a request's body may have.")] = None,
@@ -215,6 +216,7 @@ def serve(
     """
     from scorewright.service import server, settings
 
+    del rest  # azmlinfsrv takes it, and makes nothing of it either
     read = settings.read(
         bundle=bundle,
         entry_script=None if entry_script is None else str(entry_script.resolve()),

@@ -24,7 +24,7 @@ if os.environ.get("CI"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares servers in one process where the tests run in several: a file's tests, and all of the engine's."""
+    """Keep together what shares servers, where several processes run the tests: a file's, and all of the engine's."""
     for item in items:
         group = "docker" if item.path.parent.name == "docker" else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))

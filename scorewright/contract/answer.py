@@ -50,7 +50,7 @@ def _response(response: Any) -> Answer:
     streamed = bool(response.is_streamed)
     dropped = {_FAILED} if streamed else {_FAILED, "content-length"}
     headers = [(name, str(text)) for name, text in response.headers.items() if name.lower() not in dropped]
-    failed = str(response.headers.get(_FAILED, "")).lower() == "true"
+    failed = any(name.lower() == _FAILED and str(text).lower() == "true" for name, text in response.headers.items())
     status = int(response.status_code)
     if streamed:
         return Answer(status, b"", headers, failed, response.iter_encoded(), response.close)

@@ -16,7 +16,7 @@ from scorewright.service.swagger_route import SwaggerRoute
 from scorewright.service.v2_route import is_v2
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from scorewright.service.engine import Engine
     from scorewright.service.protocols.cors import Cors
@@ -57,7 +57,7 @@ class Front:
         self,
         score: ScoreRoute,
         v2: V2Route,
-        rest: ASGIApp,
+        rest: FastAPI,
         *,
         engine: Engine,
         own_headers: azureml.Headers,
@@ -66,16 +66,22 @@ class Front:
         self._score = score
         self._v2 = v2
         self._rest = rest
+        self._paths = {str(getattr(route, "path", "")) for route in rest.routes}
         self._engine = engine
         self._own = own_headers
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._cors is not None:
-            send = _with_headers(send, self._cors.headers(scope["method"], scope["headers"]))
-        if scope["path"] == "/score":
+            send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"]))
+        path = scope["path"]
+        if path.startswith("//"):
+            # A base address that ends in a slash, and a path that begins with one.
+            path = "/" + path.lstrip("/")
+            scope = {**scope, "path": path}
+        if path == "/score":
             await self._score(scope, receive, send)
-        elif is_v2(scope["path"]):
+        elif is_v2(path):
             await self._v2(scope, receive, send)
         else:
             await self._identified(scope, receive, send)
@@ -89,8 +95,27 @@ class Front:
         send_identified = _with_headers(send, extra)
         if ids.refusal:
             await _error(431, ids.refusal)(scope, receive, send_identified)
+        elif scope["method"] == "OPTIONS" and scope["path"] in self._paths:
+            await Response(headers={"allow": "GET, HEAD, OPTIONS"}, media_type="text/html")(
+                scope, receive, send_identified
+            )
         else:
-            await self._rest(scope, receive, send_identified)
+            # The server leaves the body of an answer to HEAD away.
+            as_get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            await self._rest(as_get, receive, send_identified)
+
+
+def _with_cors(send: Send, headers: azureml.Headers) -> Send:
+    """The same for the headers that let a page in, unless the script lets it in by its own."""
+
+    async def send_more(message: Message) -> None:
+        if message["type"] == "http.response.start" and not any(
+            name == b"access-control-allow-origin" for name, _ in message["headers"]
+        ):
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return send_more
 
 
 def _with_headers(send: Send, extra: azureml.Headers) -> Send:
@@ -125,8 +150,6 @@ def build(target: Target, engine: Engine, *, path_prefix: str = "") -> FastAPI:
         if not engine.ready:
             return _error(503, engine.state)
         return Response("Healthy", media_type="text/html")
-
-    app.add_api_route("/", health, methods=["HEAD"], include_in_schema=False)
 
     @app.get("/livez", summary="Whether the front answers", tags=["health"])
     async def livez() -> ServiceAlive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import importlib.util
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scorewright.contract.answer import Answer, answer
@@ -13,13 +13,15 @@ from scorewright.service import head
 from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from scorewright.contract.request import HttpRequest
     from scorewright.contract.script import EntryScript
     from scorewright.service.frames import Request
     from scorewright.service.v2_calls import V2Calls
+
+    Context = Callable[[HttpRequest, str], AbstractContextManager[object]]
 
 
 class Call(Protocol):
@@ -58,7 +60,7 @@ class Calls:
         told = head.read(request.head)
         if self._v2 is not None and told["protocol"] == head.V2:
             return self._v2.of(told, request.body)
-        return RequestCall(self._script, head.http_request(told, bytes(request.body)), self._context)
+        return RequestCall(self._script, head.http_request(told, bytes(request.body)), self._context, request.id)
 
 
 class TextCall:
@@ -98,15 +100,17 @@ class RequestCall:
         self,
         script: EntryScript,
         request: HttpRequest,
-        context: Callable[[HttpRequest], AbstractContextManager[object]] | None,
+        context: Context | None,
+        request_id: str,
     ) -> None:
         self._script = script
         self._request = request
         self._context = context
+        self._request_id = request_id
 
     def invoke(self) -> list[Any]:
         """Call."""
-        with contextlib.nullcontext() if self._context is None else self._context(self._request):
+        with contextlib.nullcontext() if self._context is None else self._context(self._request, self._request_id):
             return [self._script.call(self._request)]
 
     def answer(self, values: list[Any]) -> Answer:
@@ -118,14 +122,22 @@ class RequestCall:
         return Answer(status, azureml.error_body(message))
 
 
-def _flask_context() -> Callable[[HttpRequest], AbstractContextManager[object]] | None:
-    """flask's request context, where the script has imported flask: it may use flask.request, jsonify and the like.
+def _flask_context() -> Context | None:
+    """flask's request context, where flask is installed: run() may use flask.request, flask.g, jsonify and the like.
 
     Contract: azureml-inference-server-http 1.5.1 is a flask application, so run() has this context there.
     """
-    if "flask" not in sys.modules:
+    if importlib.util.find_spec("flask") is None:
         return None
-    from flask import Flask
+    import flask
 
-    app = Flask("entry_module")
-    return lambda request: app.request_context(request.environ())
+    app = flask.Flask("entry_module")
+
+    @contextlib.contextmanager
+    def context(request: HttpRequest, request_id: str) -> Iterator[None]:
+        with app.request_context(request.environ()):
+            flask.g.request_id = request_id
+            flask.g.client_request_id = request.header("x-ms-client-request-id") or request.header("x-ms-request-id")
+            yield
+
+    return context

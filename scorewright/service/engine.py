@@ -147,10 +147,17 @@ class Engine:
         for job in self._busy.pop(worker, {}).values():
             _fail(job, RequestError(500, reason, failed=True))
 
-    def overdue(self, seconds: float) -> list[Worker]:
-        """The scorers that have had work for longer than this and have answered nothing meanwhile."""
-        latest = self._loop.time() - seconds
-        return [worker for worker in self._busy if self._heard[worker] < latest]
+    def overdue(self, seconds: float, stream_seconds: float) -> list[Worker]:
+        """The scorers that have had work for longer than this and have answered nothing meanwhile.
+
+        For one that is amid an answer in pieces, `stream_seconds` counts, from its last piece on.
+        """
+        now = self._loop.time()
+        return [
+            worker
+            for worker, jobs in self._busy.items()
+            if now - self._heard[worker] > (stream_seconds if any(job.stream for job in jobs.values()) else seconds)
+        ]
 
     def close(self, reason: str) -> None:
         """No scorer can be had for now: refuse what waits and what comes until one joins."""

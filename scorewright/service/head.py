@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 AZUREML = "azureml"
+
+_LOCAL = {"127.0.0.1", "::1"}
 V2 = "v2"
 
 _V2_HEADERS = (b"accept-encoding", b"content-encoding", b"inference-header-content-length")
@@ -29,13 +31,21 @@ def of_http(scope: Scope) -> bytes:
             "method": scope["method"],
             "path": scope["raw_path"].decode("latin-1"),
             "query": scope["query_string"].decode("latin-1"),
-            "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+            "headers": [(name.decode("latin-1"), value.strip().decode("latin-1")) for name, value in scope["headers"]],
             "client": scope["client"] or ("", 0),
             "server": scope["server"] or ("", 0),
-            "scheme": scope["scheme"],
+            "scheme": _scheme(scope),
             "version": scope["http_version"],
         }
     )
+
+
+def _scheme(scope: Scope) -> str:
+    """https also where a proxy on this machine says so, as gunicorn takes its word."""
+    secure = (b"x-forwarded-proto", b"https")
+    if scope["client"] is not None and scope["client"][0] in _LOCAL and secure in scope["headers"]:
+        return "https"
+    return str(scope["scheme"])
 
 
 def of_inference(scope: Scope) -> bytes:

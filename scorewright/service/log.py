@@ -1,12 +1,12 @@
-"""The log: one line format for the front and the scorers, on stderr."""
+"""The log: one line format for the front and the scorers, on stdout as that of Azure's server."""
 
 from __future__ import annotations
 
 import json
 import logging
 import logging.config
+import sys
 import time
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from scorewright.contract import shim
@@ -19,26 +19,41 @@ if TYPE_CHECKING:
 NAME = "azmlinfsrv"
 """The logger of the service: named as that of Azure's server, so that a logging.json written for it applies."""
 
+PRINTED = f"{NAME}.print"
+"""The logger of what a script prints, under the name that such a file knows."""
+
 FILE = "logging.json"
 
-REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being scored, for the lines that a script logs meanwhile."""
+
+class Current:
+    """The id of the request that is being scored, for the lines that are logged meanwhile, by whatever thread."""
+
+    request_id = ""
 
 
 class LineFormatter(logging.Formatter):
     """`2026-11-05T12:00:00.123Z INFO [pid] request-id message`; the request id where there is one."""
 
+    def __init__(self, current: Current) -> None:
+        super().__init__()
+        self._current = current
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        request_id = getattr(record, "request_id", "") or REQUEST_ID.get()
+        request_id = printable(getattr(record, "request_id", "") or self._current.request_id)
         place = f"{moment}.{int(record.msecs):03d}Z {record.levelname} [{record.process}]"
         return f"{place} {request_id} {record.message}" if request_id else f"{place} {record.message}"
 
 
-def set_up(level: str) -> logging.Logger:
-    """Send this service's log, and in the front uvicorn's warnings, to stderr; the service's logger."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter())
+def printable(text: str) -> str:
+    """What a client sent, with all that could move a cursor or begin a line written out."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def set_up(level: str, current: Current) -> logging.Logger:
+    """Send this service's log, and in the front uvicorn's warnings, to stdout; the service's logger."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LineFormatter(current))
     for name, least in ((NAME, level), ("uvicorn", max(logging.getLevelName(level), logging.WARNING))):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -58,14 +73,22 @@ def replace(folders: Iterable[Path]) -> None:
         return
     shim.provide()
     try:
-        logging.config.dictConfig(json.loads(path.read_text("utf-8")))
+        config = json.loads(path.read_text("utf-8"))
+        logging.config.dictConfig(config)
     except (ValueError, TypeError, AttributeError, ImportError, KeyError, OSError) as error:
         cause = f": {error.__cause__}" if error.__cause__ is not None else ""
         raise UsageError(
             f"{path} cannot be used as logging configuration: {error}{cause}.",
             hint="It is given to Python's logging.config.dictConfig; mend or remove it.",
         ) from error
-    logging.getLogger(NAME).info("Logging is set up by %s.", path)
+    logger = logging.getLogger(NAME)
+    if NAME not in config.get("loggers", {}):
+        # Not named is not switched off: tracebacks of run() must end somewhere.
+        logger.disabled = False
+        if "root" in config:
+            logger.handlers, logger.propagate = [], True
+    logging.getLogger(PRINTED).disabled = False
+    logger.info("Logging is set up by %s.", path)
 
 
 def of(request_id: str) -> Mapping[str, str]:

@@ -25,9 +25,13 @@ WATCH_SECONDS = 0.25
 
 
 class Limit(NamedTuple):
-    """How long a scorer may work without an answer, and what the clients it kept waiting are told."""
+    """How long a scorer may work without an answer, and what the clients it kept waiting are told.
+
+    `stream_seconds` is how long it may take from one piece of an answer to the next.
+    """
 
     seconds: float
+    stream_seconds: float
     message: str
 
 
@@ -115,7 +119,7 @@ class ScorerPool:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for worker in self._engine.overdue(self._limit.seconds):
+            for worker in self._engine.overdue(self._limit.seconds, self._limit.stream_seconds):
                 if isinstance(worker, ScorerProcess) and worker not in self._ended:
                     self._log.error("Scorer %d is ended: %s", worker.process.pid, self._limit.message)
                     self._ended[worker] = self._limit.message

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _WITHOUT_BODY = frozenset((204, 304))
 """Statuses whose answers have no body, and no length of one (RFC 9110, 8.6)."""
 
+LOGGED_PATH = 200
+"""Characters of a path that a line of the log has."""
+
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is still taken and thrown away, so that the client gets to read why."""
 
@@ -106,7 +109,7 @@ class Route:
             self._log.info(
                 "%s %s %d %.3fms %d",
                 scope["method"],
-                scope["path"],
+                log.printable(scope["raw_path"].decode("latin-1"))[:LOGGED_PATH],
                 status,
                 (time.perf_counter() - begun) * 1000,
                 size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ class ScoreRoute(Route):
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more
             )
             if isinstance(scored, Streamed):
-                size = await self._stream(receive, send, ids, headers, scored)
+                size = await self._stream(scope, receive, send, ids, headers, scored)
             else:
                 await self._answer(send, ids, status, headers, scored.body)
         self._log_access(scope, ids, status, begun, size)
@@ -99,21 +100,43 @@ class ScoreRoute(Route):
         )
 
     async def _stream(
-        self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed
+        self, scope: Scope, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed
     ) -> int:
         """Send an answer as it comes; the bytes that were sent. One that breaks off is cut off, not ended."""
+        if scope["http_version"] == "1.0":
+            return await self._gather(send, ids, headers, scored)
+        room = next((int(value) for name, value in headers if name == b"content-length"), math.inf)
         headers += ids.headers
         headers += self._own
         await send({"type": "http.response.start", "status": scored.status, "headers": headers})
         size = 0
         try:
             async for piece in scored.rest.pieces():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                size += len(piece)
+                fitting = piece[: int(min(room - size, len(piece)))]
+                await send({"type": "http.response.body", "body": fitting, "more_body": True})
+                size += len(fitting)
                 if gone(receive):
                     scored.rest.cancel()
                     return size
         except BrokenAnswerError:
             return size
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return size
+
+    async def _gather(self, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed) -> int:
+        """The same for HTTP/1.0, which knows no pieces: the whole at once, within the limit of a body."""
+        pieces, size = [], 0
+        try:
+            async for piece in scored.rest.pieces():
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._max_body_bytes:
+                    scored.rest.cancel()
+                    raise BrokenAnswerError
+        except BrokenAnswerError:
+            headers = azureml.error_headers(500, failed=True)
+            await self._answer(send, ids, 500, headers, azureml.error_body(azureml.SCRIPT_ERROR))
+            return 0
+        plain = [pair for pair in headers if pair[0] != b"content-length"]
+        await self._answer(send, ids, scored.status, plain, b"".join(pieces))
         return size

@@ -48,8 +48,9 @@ def main() -> int:
     if first is None:
         return 0
     order = Order(**json.loads(first[1]))
-    logger = log.set_up(order.log_level)
-    user_log.take(order.log_level)
+    current = log.Current()
+    logger = log.set_up(order.log_level, current)
+    user_log.take(order.log_level, current)
     try:
         script = _started(order)
         files = swagger_files.read(Path(os.environ.get("AML_APP_ROOT", ".")))
@@ -67,7 +68,9 @@ def main() -> int:
         swagger={"schemas": swagger.of_run(script.run), "files": files},
     )
     channel.sendall(frames.pack_json(Kind.READY, ready._asdict()))
-    scorer = Scorer(script, calls, channel, incoming, timeout_ms=order.scoring_timeout_ms, logger=logger)
+    scorer = Scorer(
+        script, calls, channel, incoming, timeout_ms=order.scoring_timeout_ms, current=current, logger=logger
+    )
     try:
         while (frame := frames.read(incoming)) is not None:
             # A CANCEL may come when what it cancels has just ended.

@@ -17,7 +17,7 @@ from scorewright.service.protocols import azureml
 if TYPE_CHECKING:
     import logging
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from scorewright.contract.answer import Answer
     from scorewright.contract.script import EntryScript
@@ -44,6 +44,7 @@ class Scorer:
         incoming: BinaryIO,
         *,
         timeout_ms: int,
+        current: log.Current,
         logger: logging.Logger,
     ) -> None:
         self._script = script
@@ -51,6 +52,7 @@ class Scorer:
         self._channel = channel
         self._incoming = incoming
         self._timeout_ms = timeout_ms
+        self._current = current
         self._log = logger
         self._readable = select.poll()
         self._readable.register(channel, select.POLLIN)
@@ -66,9 +68,9 @@ class Scorer:
         if self._script.run_many is not None and len(tasks) > 1:
             tasks = self._together(self._script.run_many, tasks)
         for task in tasks:
-            log.REQUEST_ID.set(task.request_id)
+            self._current.request_id = task.request_id
             self._alone(task)
-        log.REQUEST_ID.set("")
+        self._current.request_id = ""
 
     def _alone(self, task: _Task) -> None:
         begun = time.perf_counter()
@@ -87,7 +89,7 @@ class Scorer:
         texts = [text for _, own in able for text in own]
         if len(able) < 2:
             return tasks
-        log.REQUEST_ID.set(f"{able[0][0].request_id}+{len(able) - 1}")
+        self._current.request_id = f"{able[0][0].request_id}+{len(able) - 1}"
         begun = time.perf_counter()
         try:
             with Deadline(self._timeout_ms):
@@ -107,7 +109,7 @@ class Scorer:
     def _answer_all(self, returned: list[tuple[_Task, list[Any]]], milliseconds: float) -> None:
         whole = []
         for task, values in returned:
-            log.REQUEST_ID.set(task.request_id)
+            self._current.request_id = task.request_id
             raised = next((value for value in values if isinstance(value, BaseException)), None)
             encoded = self._failed(task, raised) if raised is not None else self._encode(task, values, milliseconds)
             if isinstance(encoded, Scored):
@@ -148,15 +150,24 @@ class Scorer:
         return _scored(task.number, task.call.error(500, message), NOT_RETURNED)
 
     def _stream(self, task: _Task, answer: Answer, milliseconds: float) -> None:
-        """Send an answer as the script makes it, until it is whole, breaks, or nobody reads on."""
+        """Send an answer as the script makes it, until it is whole, breaks, or nobody reads on.
+
+        Its head is not sent before there is a first piece: until then, what fails can still be said.
+        """
+        try:
+            pieces = _whole(answer.pieces or ())
+            piece = next(pieces, None)
+        except BaseException as error:
+            self._close(answer)
+            self._send([self._failed(task, error)])
+            return
         self._send([_scored(task.number, answer, milliseconds)._replace(more=True)])
         end = End.LAST
         try:
-            for piece in answer.pieces or ():
+            while piece is not None and not self._cancelled():
                 if piece:
                     self._channel.sendall(frames.pack_piece(Piece(task.number, End.NOT_YET, piece)))
-                if self._cancelled():
-                    break
+                piece = next(pieces, None)
         except (BrokenPipeError, ConnectionResetError):
             raise
         except BaseException as error:
@@ -180,6 +191,14 @@ class Scorer:
 
     def _send(self, scored: Iterable[Scored]) -> None:
         self._channel.sendall(b"".join(frames.pack_scored(list(scored))))
+
+
+def _whole(pieces: Iterable[object]) -> Iterator[bytes]:
+    """The pieces, each seen to be bytes. Raises TypeError at one that is not."""
+    for piece in pieces:
+        if not isinstance(piece, bytes):
+            raise TypeError(f"The answer has a piece of type {type(piece).__name__}, it must be str or bytes.")
+        yield piece
 
 
 def _scored(number: int, answer: Answer, milliseconds: float, *, failed: bool | None = None) -> Scored:

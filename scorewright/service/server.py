@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
+import math
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ from scorewright.service.order import Order
 from scorewright.service.pool import Limit, ScorerPool
 from scorewright.service.protocols import azureml
 from scorewright.service.protocols.cors import Cors
-from scorewright.service.target import LOOPBACK, Target
+from scorewright.service.target import LOOPBACK, SERVER_VERSION, Target
 
 if TYPE_CHECKING:
     import logging
@@ -33,9 +34,6 @@ BACKLOG = 2048
 LAST_WORDS_SECONDS = 1.0
 """How long a service that must end at once still has to tell its clients so."""
 
-SERVER_VERSION = f"scorewright/{__version__}"
-
-
 TIMEOUT_GRACE_SECONDS = 5.0
 """How long a run() that is told that its time is over may take to obey, before its process is ended."""
 
@@ -48,7 +46,7 @@ def serve(read: Read) -> int:
     """
     settings = read.settings
     target = Target.of(settings)
-    logger = log.set_up(settings.log_level)
+    logger = log.set_up(settings.log_level, log.Current())
     log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
     _remark(read, target, logger)
     cors = Cors.of(settings.cors_origins) if settings.cors_origins else None
@@ -224,10 +222,11 @@ class _Service:
     def _limit(self) -> Limit:
         """How long a scorer may be silent: past its own deadline, or past the worker's, whichever comes first."""
         settings = self._settings
-        soft = settings.scoring_timeout_ms / 1000 + TIMEOUT_GRACE_SECONDS
-        if settings.worker_timeout and settings.worker_timeout < soft:
-            return Limit(settings.worker_timeout, f"Scoring took longer than {settings.worker_timeout} s.")
-        return Limit(soft, azureml.scoring_timeout(settings.scoring_timeout_ms))
+        worker = settings.worker_timeout or math.inf
+        soft = settings.scoring_timeout_ms / 1000 + TIMEOUT_GRACE_SECONDS if settings.scoring_timeout_ms else math.inf
+        if worker < soft:
+            return Limit(worker, worker, f"Scoring took longer than {settings.worker_timeout} s.")
+        return Limit(soft, worker, azureml.scoring_timeout(settings.scoring_timeout_ms))
 
 
 @contextlib.contextmanager
@@ -235,7 +234,9 @@ def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
     """Events for the first SIGTERM or SIGINT, and for the second."""
     stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    obeyed = (signal.SIGTERM, signal.SIGINT)
+    obeyed = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    # What a closed terminal sends; Azure's server goes on, too.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     for number in obeyed:
         loop.add_signal_handler(number, lambda: hurry.set() if stop.is_set() else stop.set())
     try:

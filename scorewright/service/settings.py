@@ -23,8 +23,22 @@ _TOLD_ELSEWHERE = {
 """What Azure's server reads and this one has no use for: it is no mistake to have it in a file."""
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
+_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "NOTSET": "DEBUG"}
+
+
+def _level(value: object) -> object:
+    """A level as logging knows it: by name, by another name, or by number."""
+    word = str(value).upper()
+    if word.isdigit():
+        return next(
+            (
+                name
+                for least, name in ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
+                if int(word) >= least
+            ),
+            "DEBUG",
+        )
+    return _LEVELS.get(word, word)
 
 
 class Settings(BaseSettings):
@@ -99,10 +113,10 @@ class Settings(BaseSettings):
     scoring_timeout_ms: Annotated[
         int,
         Field(
-            ge=1,
-            le=2_000_000_000,
+            ge=0,
+            le=10**12,
             validation_alias="SCORING_TIMEOUT_MS",
-            description="Milliseconds that run() may take; then it is interrupted and the request answered 500.",
+            description="Milliseconds that run() may take before it is interrupted and answered 500; 0 for no limit.",
         ),
     ] = 3_600_000
     worker_timeout: Annotated[
@@ -170,7 +184,7 @@ class Settings(BaseSettings):
     ] = None
     log_level: Annotated[
         Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"],
-        BeforeValidator(_upper),
+        BeforeValidator(_level),
         Field(validation_alias="AZUREML_LOG_LEVEL", description="The least level that is logged."),
     ] = "INFO"
     server_version_header: Annotated[

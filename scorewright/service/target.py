@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scorewright import versions
+from scorewright import __version__, versions
 from scorewright.bundle import Bundle
 from scorewright.contract.script import MAIN
 from scorewright.errors import ScriptError, UsageError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from scorewright.service.settings import Settings
 
 LOOPBACK = "127.0.0.1"
+SERVER_VERSION = f"scorewright/{__version__}"
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - azmlinfsrv's, where ours stands in for it
 
 
@@ -84,7 +86,17 @@ class Target:
     def environment(self, settings: Settings) -> Mapping[str, str]:
         """The environment of the scorers: this process's, and what Azure's server has set when a script is loaded."""
         environment = dict(os.environ)
-        environment |= {"AML_APP_ROOT": str(self.app_root), "WORKER_COUNT": str(settings.worker_count)}
+        environment |= {
+            "AML_APP_ROOT": str(self.app_root),
+            "WORKER_COUNT": str(settings.worker_count),
+            "SERVER_PORT": str(settings.port),
+            "HEALTH_PORT": str(settings.health_port if settings.separate_health_port else settings.port),
+            "AML_APP_INSIGHTS_ENABLED": str(settings.app_insights_enabled).lower(),
+        }
+        if settings.server_version_header:
+            environment["HTTP_X_MS_SERVER_VERSION"] = SERVER_VERSION
+        if settings.config_file is not None:
+            environment["AZUREML_CONFIG_FILE"] = str(settings.config_file.resolve())
         if settings.source_directory:
             environment["AZUREML_SOURCE_DIRECTORY"] = settings.source_directory
         if settings.allow_version_skew:

@@ -11,11 +11,8 @@ from typing import Any
 
 from scorewright.service import log
 
-PRINTED = f"{log.NAME}.print"
-"""The logger of what is printed, under the name that a logging.json written for Azure's server knows."""
 
-
-def take(level: str) -> None:
+def take(level: str, current: log.Current) -> None:
     """Have print() and the root logger end in the service's log. Once a process, before the script is loaded.
 
     Contract: azureml-inference-server-http 1.5.1, print_log_hook.py: print() to stdout becomes a line of the log.
@@ -23,12 +20,12 @@ def take(level: str) -> None:
     for itself, by basicConfig() or handlers, is left its own lines.
     """
     root = logging.getLogger()
-    handler = _RootHandler()
-    handler.setFormatter(log.LineFormatter())
+    handler = _RootHandler(sys.stdout)
+    handler.setFormatter(log.LineFormatter(current))
     root.addHandler(handler)
     root.setLevel(level)
     # What is printed is meant to be seen, at whatever level the rest is.
-    logging.getLogger(PRINTED).setLevel(logging.INFO)
+    logging.getLogger(log.PRINTED).setLevel(logging.INFO)
     _redirect_print()
     _yield_to_basic_config(handler)
 
@@ -51,7 +48,7 @@ def _writes_lines(handler: logging.Handler) -> bool:
 
 
 def _redirect_print() -> None:
-    printed = logging.getLogger(PRINTED)
+    printed = logging.getLogger(log.PRINTED)
     plain = builtins.print
 
     @functools.wraps(plain)
@@ -71,7 +68,10 @@ def _yield_to_basic_config(handler: logging.Handler) -> None:
 
     @functools.wraps(basic_config)
     def own_config(**settings: Any) -> None:
-        logging.getLogger().removeHandler(handler)
+        root = logging.getLogger()
+        if handler in root.handlers:
+            root.removeHandler(handler)
+            root.setLevel(logging.WARNING)
         basic_config(**settings)
 
     logging.basicConfig = own_config

@@ -54,6 +54,22 @@ def judging(bundle: Path, log: Path) -> Iterator[str]:
 @contextmanager
 def judging_with(folder: Path, log: Path, *arguments: str, **environment: str) -> Iterator[str]:
     """azmlinfsrv with these arguments, started in this folder; yields its URL once it is healthy."""
+    with starting(folder, log, *arguments, **environment) as url:
+
+        def healthy() -> bool:
+            assert "Shutting down: Master" not in log.read_text(), log.read_text()
+            try:
+                return httpx.get(url, timeout=5).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_until(healthy)
+        yield url
+
+
+@contextmanager
+def starting(folder: Path, log: Path, *arguments: str, **environment: str) -> Iterator[str]:
+    """The same; yields its URL once it listens."""
     port = free_port()
     with log.open("w") as written:
         server = subprocess.Popen(
@@ -63,18 +79,14 @@ def judging_with(folder: Path, log: Path, *arguments: str, **environment: str) -
             cwd=folder,
             env=_environment(environment),
         )
-    url = f"http://127.0.0.1:{port}"
 
-    def healthy() -> bool:
+    def listens() -> bool:
         assert server.poll() is None, log.read_text()
-        try:
-            return httpx.get(url, timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
+        return "Listening at" in log.read_text()
 
     try:
-        wait_until(healthy)
-        yield url
+        wait_until(listens)
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         try:

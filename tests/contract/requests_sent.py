@@ -33,6 +33,10 @@ ANY = [
     Asked("GET", "/score?" + quote('a={"deep": [[[]]]}', safe="=")),
     Asked("GET", "/score?a=1;b=2&&&c"),
     Asked("POST", "/score?in=query", b'{"in": "body"}', (JSON,)),
+    Asked("POST", "//score", b'{"in": "body"}', (JSON,)),
+    Asked("OPTIONS", "/"),
+    Asked("OPTIONS", "/swagger.json"),
+    Asked("HEAD", "/swagger.json?version=4"),
 ]
 """Methods, paths and queries, for every kind of script."""
 
@@ -48,6 +52,9 @@ IDS = [
     Asked(body=b"x", headers=(("x-ms-client-request-id", "c" * 101), ("x-request-id", "r"))),
     Asked(body=b"x", headers=(("x-ms-request-id", "c" * 101), ("x-request-id", "r"))),
     Asked(body=b"x", headers=(("TraceId", "trace"),)),
+    Asked(body=b"x", headers=(("x-request-id", "a"), ("x-request-id", "b"), ("TraceId", "t"), ("TraceId", "u"))),
+    Asked(body=b"x", headers=(("x-ms-client-request-id", "a"), ("x-ms-client-request-id", "b"))),
+    Asked(body=b"x", headers=(("x-ms-request-id", "a" * 60), ("x-ms-request-id", "b" * 60), ("x-request-id", "r"))),
     Asked("GET", "/", headers=(("TraceId", "trace"), ("x-request-id", "r"), ("x-ms-client-request-id", "c"))),
     Asked("OPTIONS", "/score", headers=(("TraceId", "trace"), ("x-request-id", "r"))),
     Asked("HEAD", "/score", headers=(("TraceId", "trace"), ("x-request-id", "r"))),
@@ -115,6 +122,7 @@ SCHEMA_ARRAYS = [
 """For schema_arrays.py."""
 
 RAW = [
+    Asked(body=b"x", headers=(("X-Forwarded-Proto", "https"), ("X-Mine", "padded   "))),
     Asked(body=b"\x00\xff binary", headers=(("Content-Type", "application/octet-stream"), ("X-Mine", "é"))),
     Asked(body=b"", headers=(("X-Mine", "1"),)),
     Asked(body=b"a=1&a=2&b=%C3%A9+x&c", headers=(FORM,)),
@@ -141,7 +149,7 @@ _RESPONSES = (
     *("text", "octets", "as_json", "as_json_of_a_type", "nothing", "nothing_with_headers", "repeated_headers", "ids"),
     *("failed", "failed_by_header", "server_error", "unavailable", "teapot", "no_content", "redirect", "mimetype"),
     *("content_type", "cookie", "pieces", "list_of_pieces", "no_pieces", "dictionary", "status_text"),
-    *("bad_header", "error"),
+    *("bad_header", "error", "own_origin", "too_long"),
 )
 RESPONSES = [post({"do": do}, ("x-request-id", "r"), ("TraceId", "t")) for do in _RESPONSES]
 """For response.py."""

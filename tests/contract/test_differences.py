@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.contract.exchange import Asked, ask, post
-from tests.contract.judge import judged_exit, judging_with, require_judge
+from tests.contract.exchange import Asked, ask, post, raw_exchange
+from tests.contract.judge import judged_exit, judging_with, require_judge, starting
 from tests.contract.requests_sent import FORM, JSON, MULTIPART, UPLOAD
 from tests.contract.test_judge_scripts import laid_out
 from tests.contract.test_judge_serving import laid
-from tests.service.servers import serving
+from tests.service.servers import serving, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +156,153 @@ def test_a_length_that_the_script_gives(text: Pair) -> None:
     judge, ours = text.ask(post({"do": "length"}))
     lengths = [[value for name, value in answer.headers if name == "content-length"] for answer in (judge, ours)]
     assert lengths == [["4", "4"], ["4"]]
+
+
+def test_a_script_that_says_itself_that_it_failed(text: Pair) -> None:
+    judge, ours = text.ask(post({"do": "failed"}))
+    told = [sorted(value for name, value in one.headers if name == "x-ms-run-function-failed") for one in (judge, ours)]
+    assert told == [["False", "True"], ["True"]]
+
+
+def test_a_generator_that_fails_at_once(text: Pair) -> None:
+    judge, ours = text.ask(post({"do": "broken"}))
+    assert (judge.status, dict(judge.headers)["content-type"]) == (500, "text/html")
+    assert told(ours) == (500, SCRIPT)
+    assert ("x-ms-run-function-failed", "True") in ours.headers
+
+
+def test_a_status_that_is_none(text: Pair) -> None:
+    judge, ours = text.ask(post({"do": "status"}))
+    assert judge.status == 999
+    assert told(ours) == (500, INTERNAL)
+
+
+def test_what_options_are_allowed(text: Pair) -> None:
+    judge, ours = text.ask(Asked("OPTIONS", "/score"))
+    assert ("allow" in dict(judge.headers), dict(ours.headers)["allow"]) == (False, "GET, OPTIONS, POST")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        ((), {"AZUREML_LOG_LEVEL": "VERBOSE"}),
+        ((), {"SEPERATE_HEALTH_ENDPOINT": "maybe"}),
+        (("--config_file", "nowhere.json"), {}),
+    ],
+)
+def test_a_setting_that_makes_no_sense(arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path) -> None:
+    folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return 1"})
+    words = ("--entry_script", "score.py", *arguments)
+    with judging_with(folder, tmp_path / "log", *words, **environment), serving(cwd=folder) as serve:
+        assert serve(*words, **environment).process.wait(30) == 2
+
+
+def test_shortened_flags(tmp_path: Path) -> None:
+    folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return 1"})
+    with judging_with(folder, tmp_path / "log", "--entry", "score.py"), serving(cwd=folder) as serve:
+        assert serve("--entry", "score.py").process.wait(30) == 2
+
+
+def test_requests_that_come_too_early(tmp_path: Path) -> None:
+    script = (
+        "import os, time\ndef init():\n    while not os.path.exists('go'): time.sleep(0.01)\ndef run(data): return 1"
+    )
+    folder = laid(tmp_path / "app", {"score.py": script})
+    words = ("--entry_script", "score.py")
+    with serving(cwd=folder) as serve, ThreadPoolExecutor(1) as threads:
+        server = serve(*words).listening()
+        early = ask(server.url, post(1))
+        assert (early.status, dict(early.headers)["retry-after"]) == (503, "1")
+        waiting = threads.submit(judged_early, folder, tmp_path / "log", *words)
+        assert waiting.result(60).status == 200
+
+
+def judged_early(folder: Path, log: Path, *words: str) -> Answered:
+    """What azmlinfsrv answers to a request that it is sent before init() is done."""
+    with starting(folder, log, *words) as url, ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask, url, post(1))
+        assert not asked.done()
+        (folder / "go").touch()
+        return asked.result(60)
+
+
+def test_more_requests_than_there_is_room_for(tmp_path: Path) -> None:
+    script = """
+        import os, time
+        def init(): pass
+        def run(data):
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+            return 1
+        """
+    folder = laid(tmp_path / "app", {"score.py": script})
+    words = ("--entry_script", "score.py")
+    with (
+        judging_with(folder, tmp_path / "log", *words) as judge,
+        serving(cwd=folder) as serve,
+        ThreadPoolExecutor(6) as threads,
+    ):
+        ours = serve(*words, "--max-queue", "1").ready().url
+        sent = [[threads.submit(ask, url, post(1)) for _ in range(3)] for url in (judge, ours)]
+        wait_until(lambda: any(one.done() for one in sent[1]))
+        (folder / "go").touch()
+        found = [sorted(one.result(60).status for one in three) for three in sent]
+        assert found == [[200, 200, 200], [200, 200, 429]]
+
+
+def test_a_client_that_sends_no_more(text: Pair) -> None:
+    request = b"POST /score HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\n1"
+    assert raw_exchange(text.judge, request, end=True).endswith(b'"1"')
+    assert raw_exchange(text.ours, request, end=True) == b""
+    assert raw_exchange(text.ours, request, end=False).endswith(b'"1"')
+
+
+def test_a_worker_that_cannot_be_replaced(tmp_path: Path) -> None:
+    script = """
+        import os
+        def init():
+            if os.path.exists("started"):
+                raise OSError("the model is gone")
+            open("started", "w").close()
+        def run(data):
+            os._exit(1)
+        """
+    folder = laid(tmp_path / "app", {"score.py": script})
+    words = ("--entry_script", "score.py")
+    with serving(cwd=folder) as serve:
+        server = serve(*words).ready()
+        assert ask(server.url, post(1)).status == 500
+        server.line("A scorer cannot be replaced: init.. in .* failed")
+        assert ask(server.url, post(1)).status == 503
+        (folder / "started").unlink()
+        wait_until(lambda: ask(server.url, Asked("GET", "/")).status == 200)
+    (folder / "started").unlink()
+    with judging_with(folder, tmp_path / "log", *words) as judge:
+        with pytest.raises(ConnectionError):
+            ask(judge, post(1))
+        wait_until(lambda: "Worker failed to boot" in (tmp_path / "log").read_text())
+
+
+def test_flasks_application(tmp_path: Path) -> None:
+    from tests.contract.judge import AZURE, require_azure
+
+    require_azure()
+    script = """
+        from flask import after_this_request, request
+        def init(): pass
+        def run(data):
+            @after_this_request
+            def more(response):
+                response.headers["X-Mine"] = "1"
+                return response
+            return request.endpoint
+        """
+    folder = laid(tmp_path / "app", {"score.py": script})
+    words = ("--entry_script", "score.py")
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder, python=AZURE) as serve:
+        theirs, mine = ask(judge, post(1)), ask(serve(*words).ready().url, post(1))
+    assert (told(theirs), told(mine)) == ((200, "main.handle_score"), (200, {}))
+    assert ("x-mine" in dict(theirs.headers), "x-mine" in dict(mine.headers)) == (True, False)
 
 
 def test_more_routes(text: Pair) -> None:

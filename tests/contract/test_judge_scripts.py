@@ -42,7 +42,8 @@ class Case:
 
 
 FLASK = [
-    post({"do": do}, ("X-Mine", "é")) for do in ("request", "jsonify", "response", "make", "stream", "failed", "none")
+    post({"do": do}, ("X-Mine", "é"), ("x-request-id", "r"), ("x-ms-client-request-id", "c"))
+    for do in ("request", "jsonify", "response", "make", "stream", "ids", "failed", "none")
 ]
 
 CASES = [
@@ -56,6 +57,8 @@ CASES = [
     Case("raw", ANY + IDS + RAW),
     Case("raw_stream", RAW),
     Case("response", RESPONSES),
+    Case("response", RESPONSES, environment=(("AML_CORS_ORIGINS", "*"),), environments=(HERE,)),
+    Case("late_flask", [post([1], ("X-Mine", "1"))], environments=(WITH_FLASK,)),
     Case("driver", [post([1]), Asked("GET", "/score?a=1")]),
     Case("surroundings", [post([1])], arguments=("--model_dir", "models/churn/3", "--worker_count", "2")),
     Case("surroundings", [post([1])], environment=(("AZUREML_MODEL_DIR", "models/churn/3"),)),

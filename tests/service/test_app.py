@@ -133,3 +133,16 @@ def test_the_vendored_files_say_their_version_and_licence() -> None:
     assert version is not None
     assert f'"{version.group(1)}"' in (docs_page.STATIC / "swagger-ui-bundle.js").read_text("utf-8")
     assert "Apache License" in (docs_page.STATIC / "LICENSE-swagger-ui").read_text()
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/openapi.json", "/docs", "/swagger.json"])
+def test_head_and_options_of_what_can_be_got(path: str, client: httpx.Client) -> None:
+    got, head, options = client.get(path), client.head(path), client.options(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert (options.status_code, options.content, options.headers["allow"]) == (200, b"", "GET, HEAD, OPTIONS")
+
+
+def test_a_path_may_begin_with_two_slashes(client: httpx.Client) -> None:
+    with_two = httpx.get(f"{client.base_url}".rstrip("/") + "//readyz")
+    assert (with_two.status_code, with_two.json()) == (200, client.get("/readyz").json())

@@ -86,7 +86,9 @@ def test_with_two_scorers_one_death_leaves_the_service_ready(serve: Serve, tmp_p
 
 def test_a_child_that_outlives_its_scorer_does_not_keep_it_in_service(serve: Serve, tmp_path: Path) -> None:
     script = OBEDIENT.replace("def init():", "def init():\n    os.fork() or os.execvp('sleep', ['sleep', '60'])\n")
-    script = script.replace("os.fork() or", "os.set_inheritable(int(sys.argv[1]), True)\n    os.fork() or")
+    # All that is open, the socket to the front among it.
+    inherit = "[os.set_inheritable(fd, True) for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]"
+    script = script.replace("os.fork() or", f"{inherit}\n    os.fork() or")
     server = serve(str(write_bundle(tmp_path / "b", script))).ready()
     (scorer,) = server.scorers()
     (child,) = children(scorer)

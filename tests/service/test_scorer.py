@@ -17,6 +17,7 @@ from scorewright.contract.run_form import RunForm
 from scorewright.contract.script import EntryScript
 from scorewright.service import frames
 from scorewright.service.calls import Calls
+from scorewright.service.log import Current
 from scorewright.service.scoring import Scorer
 from tests.aml import AMLResponse
 from tests.service.servers import OBEDIENT, write_bundle
@@ -48,7 +49,9 @@ def answers(
     ours, theirs = channel
     script = EntryScript(Path("score.py"), lambda: None, run, RunForm.of(run), run_many)
     logger = logging.getLogger("scorer")
-    scorer = Scorer(script, Calls(script), theirs, theirs.makefile("rb"), timeout_ms=60_000, logger=logger)
+    scorer = Scorer(
+        script, Calls(script), theirs, theirs.makefile("rb"), timeout_ms=60_000, current=Current(), logger=logger
+    )
     scorer.score(
         [frames.Request(f"id-{number}", memoryview(b""), memoryview(body)) for number, body in enumerate(bodies)]
     )

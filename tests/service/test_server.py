@@ -222,3 +222,10 @@ def connectable(server: Server) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_a_terminal_that_closes_does_not_end_it_and_sigquit_does(serve: Serve, bundle: Path) -> None:
+    server = serve(str(bundle)).ready()
+    server.process.send_signal(signal.SIGHUP)
+    assert httpx.get(server.url + "/").text == "Healthy"
+    assert server.end(signal.SIGQUIT) == 0

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from scorewright.service.server import TIMEOUT_GRACE_SECONDS
+from tests.contract.exchange import raw_exchange
 from tests.service.servers import WAIT_SECONDS, serving, wait_until
 
 if TYPE_CHECKING:
@@ -44,6 +46,12 @@ def step_by_step(folder):
     for number in range(3):
         wait_for(f"{folder}/{number}")
         yield f"piece {number};"
+
+
+def pauses(seconds):
+    yield "before;"
+    time.sleep(seconds)
+    yield "after"
 
 
 def breaks():
@@ -116,6 +124,35 @@ def test_a_length_that_is_known_is_told(server: Server) -> None:
     with begun(server, {"do": "quick", "headers": {"Content-Length": "5"}}) as answer:
         assert (answer.headers["content-length"], answer.headers["transfer-encoding"]) == ("5", None)
         assert answer.read() == b"quick"
+
+
+def test_a_client_of_http_1_0_is_given_the_whole_at_once(server: Server) -> None:
+    body = b'{"do": "large", "with": {"pieces": 3}}'
+    request = b"POST /score HTTP/1.0\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    head, _, got = raw_exchange(server.url, request, end=False).partition(b"\r\n\r\n")
+    assert b"content-length: 300000" in head
+    assert b"transfer-encoding" not in head
+    assert len(got) == 300_000
+
+
+def test_a_pause_between_pieces_is_not_run_taking_too_long(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(SCRIPT)
+    with serving(cwd=tmp_path) as serve:
+        server = serve("--entry-script", "score.py", SCORING_TIMEOUT_MS="100").ready()
+        with begun(server, {"do": "pauses", "with": {"seconds": TIMEOUT_GRACE_SECONDS + 1}}) as answer:
+            assert answer.read() == b"before;after"
+        assert "is ended" not in server.log
+
+
+def test_a_pause_that_is_too_long_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(SCRIPT)
+    with serving(cwd=tmp_path) as serve:
+        server = serve("--entry-script", "score.py", WORKER_TIMEOUT="1").ready()
+        with begun(server, {"do": "pauses", "with": {"seconds": 60}}) as answer:
+            with pytest.raises(http.client.IncompleteRead) as broken:
+                answer.read()
+            assert broken.value.partial == b"before;"
+        server.line(r"Scorer \d+ is ended: Scoring took longer than 1 s\.")
 
 
 @pytest.mark.parametrize("do", ["breaks", "dies"])

@@ -71,7 +71,7 @@ def test_prints_and_logs_of_a_script_without_any_set_up(tmp_path: Path) -> None:
     assert found(log, "printed-x") == [("INFO", "seen")]
     assert found(log, "warned by root") == [("WARNING", "seen")]
     assert found(log, "logged by a logger") == [("INFO", "seen")]
-    assert found(log, "logged by a thread") == [("INFO", None)]
+    assert found(log, "logged by a thread") == [("INFO", "seen")]
     assert log.count("to stderr") == 1
     assert sum("not at this level" in line for line in log) == 0
     for text in ("printed in init", "printed-x", "warned by root", "logged by a logger", "logged in init"):
@@ -90,10 +90,11 @@ def test_the_level_is_the_services_but_prints_are_always_seen(tmp_path: Path) ->
     ("set_up", "as_set_up"),
     [
         ("logging.basicConfig(level=logging.DEBUG, format='MINE %(message)s')", "MINE "),
+        ("logging.basicConfig(format='MINE %(message)s')\nLOG.setLevel(logging.DEBUG)", "MINE "),
         ("logging.getLogger('mine').addHandler(logging.StreamHandler())\nLOG.setLevel(logging.DEBUG)", ""),
         ("logging.getLogger().addHandler(logging.StreamHandler())\nLOG.setLevel(logging.DEBUG)", ""),
     ],
-    ids=["basicConfig", "a logger's handler", "root's handler"],
+    ids=["basicConfig", "basicConfig without a level", "a logger's handler", "root's handler"],
 )
 def test_a_set_up_of_the_scripts_own_is_left_alone(set_up: str, as_set_up: str, tmp_path: Path) -> None:
     log = lines(tmp_path, PLAIN.replace("\n\n\ndef init", f"\n{set_up}\n\n\ndef init"))
@@ -120,6 +121,19 @@ def test_a_logging_json_replaces_the_set_up(tmp_path: Path) -> None:
     log = lines(tmp_path, PLAIN, files={"logging.json": json.dumps(config)})
     for text in ("printed-x", "logged by a logger", "not at this level", "warned by root"):
         assert log.count(f"OWN {text}") == 1
+
+
+def test_a_logging_json_that_names_only_the_root_loses_nothing(tmp_path: Path) -> None:
+    config = {
+        "version": 1,
+        "formatters": {"f": {"format": "OWN %(message)s"}},
+        "handlers": {"h": {"class": "logging.StreamHandler", "formatter": "f"}},
+        "root": {"level": "INFO", "handlers": ["h"]},
+    }
+    log = lines(tmp_path, PLAIN, files={"logging.json": json.dumps(config)})
+    for text in ("printed-x", "warned by root", "Stopped: every accepted request has been answered."):
+        assert log.count(f"OWN {text}") == 1
+    assert sum("is ready after" in line for line in log) == 1
 
 
 @pytest.mark.parametrize(

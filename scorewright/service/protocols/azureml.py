@@ -64,17 +64,20 @@ def new_id() -> bytes:
 
 
 def read_ids(headers: Iterable[tuple[bytes, bytes]], new_id: bytes) -> Ids:
-    """The ids among a request's headers (lower-case names); `new_id` where it brings none."""
+    """The ids among a request's headers (lower-case names); `new_id` where it brings none.
+
+    A header that comes several times is one, joined by commas, as gunicorn has it.
+    """
     request_id, legacy, client, trace = new_id, b"", b"", None
     for name, value in headers:
         if name == b"x-request-id":
-            request_id = value
+            request_id = value if request_id is new_id else request_id + b"," + value
         elif name == b"x-ms-client-request-id":
-            client = value
+            client = client + b"," + value if client else value
         elif name == b"x-ms-request-id":
-            legacy = value
+            legacy = legacy + b"," + value if legacy else value
         elif name == b"traceid":
-            trace = value
+            trace = value if trace is None else trace + b"," + value
     traced = [] if trace is None else [(b"traceid", trace)]
     if len(request_id) > ID_LIMIT:
         return Ids(new_id, [(b"x-request-id", new_id), *traced], f"x-request-id must not exceed {ID_LIMIT} characters")
@@ -137,7 +140,7 @@ def scored_headers(headers: Headers, ids: Ids, *, failed: bool, milliseconds: fl
             pair[0] not in _OWN_HEADERS
             and not (pair[0] == _CLIENT_ID and any(_CLIENT_ID in own for own in ids.headers))
         )
-        or (length and pair[0] == b"content-length")
+        or (length and pair[0] == b"content-length" and pair[1].isdigit())
     ]
     kept.append((b"x-ms-run-function-failed", b"True" if failed else b"False"))
     if milliseconds >= 0:

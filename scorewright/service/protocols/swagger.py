@@ -185,7 +185,7 @@ def _openapi3(service: Service, schemas: Schemas, version: str) -> Schema:
 
 
 def _info(service: Service) -> Schema:
-    return {"title": service.name, "version": service.version, "description": f"{service.name}, an entry script."}
+    return {"title": service.name, "version": service.version, "description": f"What {service.name} takes and answers."}
 
 
 def _paths(service: Service, *, health: Schema, score: Schema, swagger: Schema) -> Schema:

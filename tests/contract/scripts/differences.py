@@ -13,6 +13,10 @@ def init():
     pass
 
 
+def broken():
+    yield str(1 / 0)
+
+
 def run(raw):
     do = json.loads(raw).get("do") if raw.startswith("{") else "echo"
     if do == "echo":
@@ -29,4 +33,10 @@ def run(raw):
         raise TimeoutError("of a connection of the script's own")
     if do == "length":
         return AMLResponse("four", 200, {"Content-Length": "4"})
+    if do == "failed":
+        return AMLResponse("no", 400, {"x-ms-run-function-failed": "True"})
+    if do == "broken":
+        return AMLResponse(broken(), 200)
+    if do == "status":
+        return AMLResponse("x", 999)
     return None

@@ -21,6 +21,10 @@ def run(raw):
         return make_response({"made": True}, 203)
     if do == "stream":
         return Response(stream_with_context(str(number) for number in range(3)))
+    if do == "ids":
+        from flask import g
+
+        return [g.request_id, g.client_request_id]
     if do == "failed":
         return Response("no", 500)
     return None

@@ -121,5 +121,13 @@ def bad_header():
     return AMLResponse("x", 200, {"X-Mine": "a\r\nSet-Cookie: b"})
 
 
+def own_origin():
+    return AMLResponse("x", 200, {"Access-Control-Allow-Origin": "https://mine.example"})
+
+
+def too_long():
+    return AMLResponse(iter(["four", "more"]), 200, {"Content-Length": "6"})
+
+
 def error():
     raise ValueError("secret")

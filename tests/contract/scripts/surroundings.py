@@ -28,5 +28,8 @@ def run(data):
         "on_path": root in sys.path,
         "entry_script": os.path.relpath(os.environ["AZUREML_ENTRY_SCRIPT"], root),
         "workers": os.environ["WORKER_COUNT"],
+        "port": os.environ["SERVER_PORT"].isdigit() and os.environ["HEALTH_PORT"] == os.environ["SERVER_PORT"],
+        "told": "HTTP_X_MS_SERVER_VERSION" in os.environ,
+        "insights": os.environ["AML_APP_INSIGHTS_ENABLED"],
         "main_thread": __import__("threading").current_thread() is __import__("threading").main_thread(),
     }
