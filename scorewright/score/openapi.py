@@ -15,7 +15,8 @@ MOST_IN_A_URL = 200
 
 _TYPES: dict[str, Schema] = {
     "string": {"type": "string"},
-    "datetime": {"type": "string", "format": "date-time"},
+    # No format: date-time would have a time zone, which most models do not take.
+    "datetime": {"type": "string"},
     "bool": {"type": "boolean"},
     "category": {"type": ["string", "number", "boolean"]},
 }
@@ -124,7 +125,8 @@ def _split(signature: Signature) -> Schema:
         columns = {}
     else:
         width = signature.inputs[0].shape[1] if signature.layout == "array" else len(signature.inputs)
-        columns |= {"items": {"type": ["string", "integer"]}, "minItems": width, "maxItems": width}
+        # A model that was fitted without names makes nothing of them.
+        columns |= {"minItems": width, "maxItems": width}
     return {
         "type": "object",
         "required": ["data"],
