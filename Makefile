@@ -33,7 +33,7 @@ demo: $(DEMO_NEEDS)
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
 test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: $(VENV)/.with-dev
 	$(VENV)/bin/ruff check
