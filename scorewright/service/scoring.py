@@ -164,7 +164,7 @@ class Scorer:
         self._send([_scored(task.number, answer, milliseconds)._replace(more=True)])
         end = End.LAST
         try:
-            while piece is not None and not self._cancelled():
+            while piece is not None and not self._cancelled(task.number):
                 if piece:
                     self._channel.sendall(frames.pack_piece(Piece(task.number, End.NOT_YET, piece)))
                 piece = next(pieces, None)
@@ -183,11 +183,12 @@ class Scorer:
         except BaseException as error:
             self._log.error("What makes the answer failed as it was closed.", exc_info=error)
 
-    def _cancelled(self) -> bool:
+    def _cancelled(self, number: int) -> bool:
+        """Whether nobody reads on. What is cancelled may also be an answer that has just ended."""
         if not self._readable.poll(0):
             return False
         frame = frames.read(self._incoming)
-        return frame is None or frame[0] is Kind.CANCEL
+        return frame is None or (frame[0] is Kind.CANCEL and frames.unpack_cancel(frame[1]) == number)
 
     def _send(self, scored: Iterable[Scored]) -> None:
         self._channel.sendall(b"".join(frames.pack_scored(list(scored))))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from scorewright.bundle import MANIFEST, Bundle
@@ -143,6 +145,38 @@ def test_a_model_that_azure_ml_mounts_is_used(
     ).until_healthy()
     asked, expected = request_and_answer
     assert mounted.score(asked).json() == expected
+
+
+def test_a_score_py_of_ones_own_is_served_in_place_of_azures_server(
+    engine: Engine, tree_image: Image, containers: ExitStack, tmp_path: Path
+) -> None:
+    """The words that azmlinfsrv takes, in an image without flask; @rawhttp and AMLResponse are there all the same."""
+    script = """
+        import os
+        from azureml.contrib.services.aml_request import rawhttp
+        from azureml.contrib.services.aml_response import AMLResponse
+        def init():
+            global word
+            word = open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "word.txt")).read()
+        @rawhttp
+        def run(request):
+            told = [word, request.method, request.args["a"], request.get_data(as_text=True)]
+            return AMLResponse(told, 201, json_str=True)
+        """
+    (tmp_path / "score.py").write_text(textwrap.dedent(script))
+    (tmp_path / "word.txt").write_text("modelled")
+    for path in (tmp_path, *tmp_path.iterdir()):
+        path.chmod(0o755)
+    mounted = engine.run(
+        tree_image.tag,
+        containers,
+        command=["scorewright", "serve", "--entry_script", "/code/score.py", "--model_dir", "/code"],
+        volumes={str(tmp_path): {"bind": "/code", "mode": "ro"}},
+        **HARDENED,
+    ).until_healthy()
+    answer = httpx.post(f"{mounted.url}/score?a=1", content=b"body")
+    assert (answer.status_code, answer.json()) == (201, ["modelled", "POST", "1", "body"])
+    assert "it asks for no key" in mounted.logs
 
 
 def test_a_changed_model_is_refused(engine: Engine, tree_image: Image, containers: ExitStack, copy: Path) -> None:

@@ -161,3 +161,30 @@ def test_the_front_imports_nothing_that_models_need() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+@pytest.mark.parametrize(("cancelled", "came"), [(0, []), (5, [b"a", b"b"])])
+def test_only_the_answer_that_is_cancelled_ends_early(
+    cancelled: int, came: list[bytes], channel: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = channel
+    ours.sendall(frames.pack_cancel(cancelled))
+
+    def run(raw: str) -> object:
+        return AMLResponse(iter("ab"), 200)
+
+    script = EntryScript(Path("score.py"), lambda: None, run, RunForm.of(run))
+    logger = logging.getLogger("scorer")
+    incoming = theirs.makefile("rb")
+    scorer = Scorer(script, Calls(script), theirs, incoming, timeout_ms=60_000, current=Current(), logger=logger)
+    scorer.score([frames.Request("id", memoryview(b""), memoryview(b"x"))])
+    theirs.shutdown(socket.SHUT_WR)
+    stream = ours.makefile("rb")
+    found = []
+    while (frame := frames.read(stream)) is not None:
+        found.append(frame)
+    (begun,) = frames.unpack_scored(found[0][1])
+    assert (begun.status, begun.more) == (200, True)
+    pieces = [frames.unpack_piece(payload) for _, payload in found[1:]]
+    assert [piece.body for piece in pieces[:-1]] == came
+    assert pieces[-1] == frames.Piece(0, frames.End.LAST, b"")
