@@ -15,11 +15,8 @@ from scorewright.service.route import Route, gone
 from scorewright.service.stream import BrokenAnswerError, Streamed
 
 if TYPE_CHECKING:
-    import logging
-
     from starlette.types import Receive, Scope, Send
 
-    from scorewright.service.engine import Engine
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS"))
 
@@ -31,17 +28,7 @@ class ScoreRoute(Route):
     Contract: azureml-inference-server-http 1.5.1, server/routes.py.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        max_body_bytes: int,
-        own_headers: azureml.Headers,
-        log: logging.Logger,
-        access: bool,
-    ) -> None:
-        super().__init__(engine, max_body_bytes=max_body_bytes, own_headers=own_headers, log=log, access=access)
-        self._deprecation_told = False
+    _deprecation_told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
