@@ -91,6 +91,8 @@ class Engine:
         self._closed = "The service is starting: the entry script's init() has not finished."
         self._handing_out = False
         self._swept = float("-inf")
+        self._opened = asyncio.Event()
+        self._early = 0
         self.draining = False
         self.script = Ready()
 
@@ -105,11 +107,32 @@ class Engine:
         return self.scorers > 0 and not self.draining
 
     @property
+    def starting(self) -> bool:
+        """Whether the first init() is still to be done."""
+        return not self._opened.is_set()
+
+    @property
     def state(self) -> str:
         """Why it is not ready, in a sentence for a client."""
         if self.draining:
             return "The service is stopping."
         return self._closed or "No scorer is alive; one is being started."
+
+    async def opened(self) -> None:
+        """Wait until it is known what the script is like: until the first init() is done.
+
+        Contract: azureml-inference-server-http 1.5.1 answers no request before that, and refuses none.
+        Raises RequestError 503 if nothing comes of the start, 429 if as many wait already as may.
+        """
+        if not self.starting:
+            return
+        if self._early >= self._max_queue:
+            raise RequestError(429, f"Too many requests: {self._max_queue} are waiting for the service to start.")
+        self._early += 1
+        try:
+            await self._opened.wait()
+        finally:
+            self._early -= 1
 
     async def score(self, request_id: bytes, body: bytes, gone: Callable[[], bool], *, head: bytes = b"") -> Scored:
         """Queue a request and wait for its answer; a Streamed one has only begun.
@@ -130,6 +153,7 @@ class Engine:
         """A scorer is ready."""
         self._closed = ""
         self.script = worker.script
+        self._opened.set()
         self._free.append(worker)
         self._hand_out_soon()
 
@@ -162,6 +186,7 @@ class Engine:
     def close(self, reason: str) -> None:
         """No scorer can be had for now: refuse what waits and what comes until one joins."""
         self._closed = reason
+        self._opened.set()
         while self._waiting:
             _fail(self._waiting.popleft(), RequestError(503, reason))
 

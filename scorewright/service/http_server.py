@@ -47,7 +47,8 @@ class HttpServer(uvicorn.Server):
 
     async def drain(self) -> None:
         """Accept no more connections, answer every request under way, and end."""
-        for server in self.servers:
+        # There are none before it has begun to listen.
+        for server in getattr(self, "servers", []):
             server.close()
         loop = asyncio.get_running_loop()
         end = loop.time() + HANG_UP_SECONDS

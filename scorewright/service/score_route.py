@@ -39,6 +39,7 @@ class ScoreRoute(Route):
                 raise RequestError(431, ids.refusal)
             if ids.deprecated and not self._deprecation_told:
                 self._tell_deprecation()
+            await self._engine.opened()
             if scope["method"] == "OPTIONS" and not self._engine.script.any_method:
                 await self._answer(send, ids, 200, azureml.options_headers(), b"")
                 return

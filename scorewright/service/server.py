@@ -149,6 +149,9 @@ class _Service:
         if stop.is_set():
             await self._drain(http, serving, engine, hurry)
         elif failing.done():
+            engine.close("The service cannot start. Check the logs for more info.")
+            await http.drain()
+            await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
             serving.cancel()
             raise failing.result()
         else:
@@ -160,6 +163,9 @@ class _Service:
     async def _drain(self, http: HttpServer, serving: asyncio.Task[None], engine: Engine, hurry: asyncio.Event) -> None:
         self._log.info("Stopping: no new connections; what has been accepted is still answered.")
         engine.draining = True
+        if engine.starting:
+            # What waits for init() has not been begun: it is not waited for.
+            engine.close(engine.state)
         hurrying = asyncio.create_task(hurry.wait())
         await http.drain()
         await asyncio.wait({serving, hurrying}, return_when=asyncio.FIRST_COMPLETED)

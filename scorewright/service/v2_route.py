@@ -98,6 +98,7 @@ class V2Route(Route):
             if place.answer is not None:
                 await self._tell(send, ids, place)
                 return
+            await self._engine.opened()
             body = await self._body(scope, receive)
             told = head.of_inference(scope)
             scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told)

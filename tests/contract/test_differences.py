@@ -29,6 +29,8 @@ pytestmark = pytest.mark.judge
 
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
+PROBE = Asked("GET", "/")
+
 INTERNAL = {"message": "An unexpected internal error occurred. Check the logs for more info."}
 SCRIPT = {"message": "An unexpected error occurred in scoring script. Check the logs for more info."}
 
@@ -203,7 +205,7 @@ def test_shortened_flags(tmp_path: Path) -> None:
         assert serve("--entry", "score.py").process.wait(30) == 2
 
 
-def test_requests_that_come_too_early(tmp_path: Path) -> None:
+def test_probes_that_come_too_early(tmp_path: Path) -> None:
     script = (
         "import os, time\ndef init():\n    while not os.path.exists('go'): time.sleep(0.01)\ndef run(data): return 1"
     )
@@ -211,16 +213,16 @@ def test_requests_that_come_too_early(tmp_path: Path) -> None:
     words = ("--entry_script", "score.py")
     with serving(cwd=folder) as serve, ThreadPoolExecutor(1) as threads:
         server = serve(*words).listening()
-        early = ask(server.url, post(1))
+        early = ask(server.url, PROBE)
         assert (early.status, dict(early.headers)["retry-after"]) == (503, "1")
         waiting = threads.submit(judged_early, folder, tmp_path / "log", *words)
         assert waiting.result(60).status == 200
 
 
 def judged_early(folder: Path, log: Path, *words: str) -> Answered:
-    """What azmlinfsrv answers to a request that it is sent before init() is done."""
+    """What azmlinfsrv answers to a probe that it is sent before init() is done."""
     with starting(folder, log, *words) as url, ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(ask, url, post(1))
+        asked = threads.submit(ask, url, PROBE)
         assert not asked.done()
         (folder / "go").touch()
         return asked.result(60)

@@ -116,12 +116,46 @@ def test_the_front_listens_at_once_and_is_ready_when_init_is_done(serve: Serve, 
             answer = client.get(path)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert "init() has not finished" in answer.json()["message"]
-        answer = client.post("/score", json={"echo": 1})
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         go.touch()
         server.ready()
         assert client.get("/").text == "Healthy"
         assert client.post("/score", json={"echo": 1}).json() == 1
+
+
+def test_what_comes_before_init_is_done_waits_for_it(serve: Serve, bundle: Path, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    server = serve(str(bundle), "--max-queue", "2", TEST_INIT_UNTIL=str(go)).listening()
+    with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client, ThreadPoolExecutor(3) as threads:
+        sent = [threads.submit(client.post, "/score", json={"echo": number}) for number in range(3)]
+        wait_until(lambda: any(one.done() for one in sent))
+        go.touch()
+        answers = [one.result() for one in sent]
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 429]
+        for number, answer in enumerate(answers):
+            assert answer.json() == number or answer.status_code == 429
+
+
+def test_who_waits_for_a_start_that_fails_is_told_so(serve: Serve, tmp_path: Path) -> None:
+    script = OBEDIENT.replace("def init():", "def init():\n    _hold('go')\n    raise OSError('no model here')\n")
+    server = serve(str(write_bundle(tmp_path / "b", script.replace("'go'", repr(str(tmp_path / "go")))))).listening()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(httpx.post, server.url + "/score", json={"echo": 1}, timeout=WAIT_SECONDS)
+        wait_until(lambda: connected(server) == 1)
+        (tmp_path / "go").touch()
+        answer = waiting.result()
+        assert (answer.status_code, answer.json()["message"]) == (
+            503,
+            "The service cannot start. Check the logs for more info.",
+        )
+        assert server.process.wait(WAIT_SECONDS) == 3
+
+
+def connected(server: Server) -> int:
+    """How many connections the front has accepted, from /proc."""
+    port = f":{httpx.URL(server.url).port:04X}"
+    with open("/proc/net/tcp") as file:  # noqa: PTH123
+        rows = [line.split() for line in file.read().splitlines()[1:]]
+    return sum(row[1].endswith(port) and row[3] == "01" for row in rows)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -199,7 +233,11 @@ def test_a_second_signal_ends_at_once(serve: Serve, bundle: Path, tmp_path: Path
 def test_sigterm_while_the_model_loads(serve: Serve, bundle: Path, tmp_path: Path) -> None:
     server = serve(str(bundle), TEST_INIT_UNTIL=str(tmp_path / "never")).listening()
     scorers = server.scorers()
-    assert server.end() == 0
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(httpx.post, server.url + "/score", json={"echo": 1}, timeout=WAIT_SECONDS)
+        wait_until(lambda: connected(server) == 1)
+        assert server.end() == 0
+        assert (waiting.result().status_code, waiting.result().json()) == (503, {"message": "The service is stopping."})
     assert not any(alive(pid) for pid in scorers)
 
 
