@@ -30,10 +30,12 @@ DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-
 demo: $(DEMO_NEEDS)
 	@$(PY) examples/$(MODEL).py
 
+# A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
 test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
+	@$(PY) -m pytest tests/docker
 
 check: $(VENV)/.with-dev
 	$(VENV)/bin/ruff check

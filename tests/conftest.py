@@ -23,13 +23,6 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares servers, where several processes run the tests: a file's, and all of the engine's."""
-    for item in items:
-        group = "docker" if item.path.parent.name == "docker" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `scorewright ...` and gives its exit code and output."""
