@@ -83,6 +83,8 @@ def test_the_level_is_the_services_but_prints_are_always_seen(tmp_path: Path) ->
     with serving(cwd=tmp_path) as serve:
         server = serve("--entry-script", "score.py", "--port", "0", "--access-log", AZUREML_LOG_LEVEL="WARNING")
         server.line("INFO .* printed in init$")
+        assert server.end() == 0
+        wait_until(lambda: server.finished)
         assert "logged in init" not in server.log
 
 
