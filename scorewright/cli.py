@@ -200,8 +200,16 @@ def serve(
         ),
     ] = None,
     rest: Annotated[bool, typer.Option("--rest", hidden=True)] = False,
-    max_queue: Annotated[int | None, typer.Option(help="Requests that may wait for a scorer.")] = None,
+    http_workers: Annotated[int | None, typer.Option(help="Front processes; by default as the cores ask for.")] = None,
+    max_concurrent_requests_per_instance: Annotated[
+        int | None, typer.Option(help="Requests that may be waiting or being scored at once.")
+    ] = None,
+    max_queue_bytes: Annotated[int | None, typer.Option(help="Bytes that the bodies of these may have.")] = None,
+    max_queue_wait_ms: Annotated[
+        int | None, typer.Option(help="Milliseconds that a request may wait for a scorer.")
+    ] = None,
     max_batch_requests: Annotated[int | None, typer.Option(help="Requests in one run_many() at most.")] = None,
+    max_batch_rows: Annotated[int | None, typer.Option(help="Rows in one run_many() at most.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Bytes a request's body may have.")] = None,
     log_level: Annotated[str | None, typer.Option(help="CRITICAL, ERROR, WARNING, INFO or DEBUG.")] = None,
     access_log: Annotated[bool | None, typer.Option("--access-log", help="Log a line for each request.")] = None,
@@ -228,8 +236,12 @@ def serve(
         worker_count=worker_count,
         cors_origins=access_control_allow_origins,
         app_insights_key=appinsights_instrumentation_key,
-        max_queue=max_queue,
+        http_workers=http_workers,
+        max_concurrent_requests_per_instance=max_concurrent_requests_per_instance,
+        max_queue_bytes=max_queue_bytes,
+        max_queue_wait_ms=max_queue_wait_ms,
         max_batch_requests=max_batch_requests,
+        max_batch_rows=max_batch_rows,
         max_body_bytes=max_body_bytes,
         log_level=log_level,
         access_log=access_log,

@@ -46,7 +46,7 @@ class ServiceReady(BaseModel):
     scorers: Annotated[int, Field(description="Scorers that are alive and have finished init().")]
 
 
-class Front:
+class App:
     """The outermost application: gives every answer its ids, and `/score` the shortest way.
 
     `/score` is beside FastAPI and not in it because FastAPI's own middleware costs a request half as much again

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+_LONGEST_SECONDS = 30 * 24 * 3600.0
+"""A timer counts in whole seconds that have to fit; what runs longer is as good as without a limit."""
+
 
 class ScoringTimeoutError(TimeoutError):
     """Raised inside run() when its time is over.
@@ -17,24 +20,31 @@ class ScoringTimeoutError(TimeoutError):
 
 
 class Deadline:
-    """A time limit on the main thread's Python code; code in C is interrupted only once it returns."""
+    """A time limit in seconds on the main thread's Python code; code in C is interrupted only once it returns.
 
-    def __init__(self, milliseconds: int) -> None:
-        self._seconds = milliseconds / 1000
+    Raises ScoringTimeoutError at once if there is no time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._armed = False
 
     def __enter__(self) -> Self:
-        self._armed = True
-        self._before = signal.signal(signal.SIGALRM, self._over)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        if self._seconds <= 0:
+            raise ScoringTimeoutError("there was no time left for run()")
+        if self._seconds < _LONGEST_SECONDS:
+            self._armed = True
+            self._before = signal.signal(signal.SIGALRM, self._over)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self._before)
+        if self._armed:
+            self._armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
 
     def _over(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -7,18 +7,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from scorewright.errors import RequestError
-from scorewright.service.frames import End, Ready, Scored
+from scorewright.service import rows
+from scorewright.service.frames import End, Outgoing, Ready, Scored
+from scorewright.service.protocols import azureml
 from scorewright.service.stream import Stream, Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from scorewright.service.frames import Piece
+    from scorewright.service.limits import Limits
+    from scorewright.service.rows import RowCount
 
 SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
-
-BATCH_BYTES = 8 * 1024 * 1024
-"""Bytes of bodies after which a batch takes no more: larger ones gain nothing by waiting for each other."""
 
 CHECK_SECONDS = 0.05
 """How long a request has waited before it is looked whether its client is still there: looking costs a little."""
@@ -26,14 +27,20 @@ CHECK_SECONDS = 0.05
 SWEEP_SECONDS = 0.1
 """How often a full queue is searched for clients that have gone away."""
 
+TICK_SECONDS = 0.05
+"""How often it is looked for requests whose time is over."""
+
+LATE_SECONDS = 0.25
+"""How long past its deadline a scorer may take to say so itself, before the front does."""
+
 
 class Worker(Protocol):
     """What the engine needs of a scorer."""
 
     script: Ready
 
-    def send(self, requests: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        """Score these (id, head, body); `Engine.scored` and `Engine.piece` hear of the answers."""
+    def send(self, requests: Sequence[Outgoing]) -> None:
+        """Score these; `Engine.scored` and `Engine.piece` hear of the answers."""
 
     def cancel(self, number: int) -> None:
         """Make no more pieces of the answer to this request of the batch."""
@@ -47,49 +54,49 @@ class ClientGoneError(Exception):
 
 
 class Job:
-    """One accepted request. `gone` tells whether its client has gone away; `since` is the loop's time it came.
+    """One accepted request.
 
-    `stream` is there once its answer has begun and goes on.
+    `gone` tells whether its client has gone away; `since`, `deadline` and `taken` are the loop's times at which it
+    came, must be answered and was given to a scorer. `shared` says that others were given with it, `alone` that it
+    is to be given by itself: in company, its scorer died. `stream` is there once its answer has begun and goes on.
     """
 
-    __slots__ = ("answer", "body", "gone", "head", "request_id", "since", "stream")
+    __slots__ = ("alone", "answer", "deadline", "gone", "outgoing", "shared", "since", "stream", "taken")
 
     def __init__(
-        self,
-        request_id: bytes,
-        head: bytes,
-        body: bytes,
-        gone: Callable[[], bool],
-        answer: asyncio.Future[Scored],
-        since: float,
+        self, outgoing: Outgoing, gone: Callable[[], bool], answer: asyncio.Future[Scored], since: float
     ) -> None:
-        self.request_id = request_id
-        self.head = head
-        self.body = body
+        self.outgoing = outgoing
         self.gone = gone
         self.answer = answer
         self.since = since
+        self.deadline = outgoing.deadline
+        self.taken = since
+        self.shared = False
+        self.alone = False
         self.stream: Stream | None = None
 
 
 class Engine:
     """Takes requests in, hands them to free scorers, gives the answers back.
 
-    A free scorer takes all that waits, up to `max_batch` requests, if its script has run_many, else one. Nothing
-    waits for company: batches form only while every scorer is busy.
+    A free scorer takes all that waits, up to the limits of a batch, if its script has run_many, else one. Nothing
+    waits for company: batches form only while every scorer is busy. They are taken in the order they came.
     """
 
-    def __init__(self, *, max_queue: int, max_batch: int) -> None:
-        self._max_queue = max_queue
-        self._max_batch = max_batch
+    def __init__(self, limits: Limits, count_rows: RowCount = rows.one) -> None:
+        self._limits = limits
+        self._count_rows = count_rows
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
         self._free: deque[Worker] = deque()
         self._busy: dict[Worker, dict[int, Job]] = {}
-        self._heard: dict[Worker, float] = {}
         self._retired: set[Worker] = set()
+        self._accepted = 0
+        self._held_bytes = 0
         self._closed = "The service is starting: the entry script's init() has not finished."
         self._handing_out = False
+        self._ticking = False
         self._swept = float("-inf")
         self._opened = asyncio.Event()
         self._early = 0
@@ -126,28 +133,51 @@ class Engine:
         """
         if not self.starting:
             return
-        if self._early >= self._max_queue:
-            raise RequestError(429, f"Too many requests: {self._max_queue} are waiting for the service to start.")
+        if self._early >= self._limits.requests:
+            raise RequestError(429, f"Too many requests: {self._early} are waiting for the service to start.")
         self._early += 1
         try:
             await self._opened.wait()
         finally:
             self._early -= 1
 
-    async def score(self, request_id: bytes, body: bytes, gone: Callable[[], bool], *, head: bytes = b"") -> Scored:
+    async def score(
+        self,
+        request_id: bytes,
+        body: bytes,
+        gone: Callable[[], bool],
+        *,
+        head: bytes = b"",
+        budget: float | None = None,
+    ) -> Scored:
         """Queue a request and wait for its answer; a Streamed one has only begun.
 
-        Raises RequestError 503 while there is nothing that could score it, 429 if the queue is full, 500 if its
-        scorer ended, and ClientGoneError if it was dropped because its client left.
+        `budget` is the time in seconds that its client gives it; more than the service's own is not to be had.
+
+        Raises RequestError 503 while there is nothing that could score it or if it has waited too long, 429 if there
+        is no room for it, 500 if its scorer ended or its time is over, and ClientGoneError if it was dropped because
+        its client left.
         """
         if self._closed:
             raise RequestError(503, self._closed)
-        if len(self._waiting) >= self._max_queue and not self._swept_some():
-            raise RequestError(429, f"Too many requests: {self._max_queue} are waiting to be scored.")
-        job = Job(request_id, head, body, gone, self._loop.create_future(), self._loop.time())
+        if not self._has_room(len(body)) and not self._has_room(len(body), without=self._swept_out()):
+            raise RequestError(429, self._full())
+        seconds = self._limits.scoring if budget is None else min(budget, self._limits.scoring)
+        now = self._loop.time()
+        outgoing = Outgoing(request_id, head, body, now + seconds, seconds * 1000)
+        job = Job(outgoing, gone, self._loop.create_future(), now)
+        self._accepted += 1
+        self._held_bytes += len(body)
         self._waiting.append(job)
         self._hand_out_soon()
-        return await job.answer
+        if not self._ticking:
+            self._ticking = True
+            self._loop.call_later(TICK_SECONDS, self._tick)
+        try:
+            return await job.answer
+        finally:
+            self._accepted -= 1
+            self._held_bytes -= len(body)
 
     def join(self, worker: Worker) -> None:
         """A scorer is ready."""
@@ -163,25 +193,20 @@ class Engine:
             self._free.remove(worker)
         self._retired.add(worker)
 
-    def leave(self, worker: Worker, reason: str = SCORER_DIED) -> None:
-        """A scorer has died: what it was scoring fails, what waits goes on waiting for its replacement."""
+    def leave(self, worker: Worker) -> None:
+        """A scorer has died: what it was scoring by itself fails, what waits goes on waiting for its replacement.
+
+        Of a batch it is not known which request it died of: each is scored again, by itself this time.
+        """
         self.retire(worker)
         self._retired.remove(worker)
-        self._heard.pop(worker, None)
-        for job in self._busy.pop(worker, {}).values():
-            _fail(job, RequestError(500, reason, failed=True))
-
-    def overdue(self, seconds: float, stream_seconds: float) -> list[Worker]:
-        """The scorers that have had work for longer than this and have answered nothing meanwhile.
-
-        For one that is amid an answer in pieces, `stream_seconds` counts, from its last piece on.
-        """
-        now = self._loop.time()
-        return [
-            worker
-            for worker, jobs in self._busy.items()
-            if now - self._heard[worker] > (stream_seconds if any(job.stream for job in jobs.values()) else seconds)
-        ]
+        again = [job for job in self._busy.pop(worker, {}).values() if not self._lost(job)]
+        for job in reversed(again):
+            job.alone = True
+            self._waiting.appendleft(job)
+        if self._closed:
+            self.close(self._closed)
+        self._hand_out_soon()
 
     def close(self, reason: str) -> None:
         """No scorer can be had for now: refuse what waits and what comes until one joins."""
@@ -204,10 +229,11 @@ class Engine:
             if answer.more:
                 job = jobs[answer.number]
                 job.stream = Stream(worker, answer.number)
+                if job.answer.done():
+                    job.stream.cancel()
                 _settle(job, Streamed.begun(answer, job.stream))
             else:
                 _settle(jobs.pop(answer.number), answer)
-        self._heard[worker] = self._loop.time()
         self._done(worker, jobs)
 
     def piece(self, worker: Worker, piece: Piece) -> None:
@@ -218,7 +244,6 @@ class Engine:
             stream.put(piece.body, piece.end)
         if piece.end is not End.NOT_YET:
             del jobs[piece.number]
-        self._heard[worker] = self._loop.time()
         self._done(worker, jobs)
 
     def _done(self, worker: Worker, jobs: dict[int, Job]) -> None:
@@ -227,6 +252,19 @@ class Engine:
             if worker not in self._retired:
                 self._free.append(worker)
                 self._hand_out()
+
+    def _has_room(self, size: int, without: Sequence[Job] = ()) -> bool:
+        """Whether one more can be accepted; those in `without` have been dropped, and have not let go yet."""
+        held = self._held_bytes - sum(len(job.outgoing.body) for job in without)
+        return self._accepted - len(without) < self._limits.requests and held + size <= self._limits.held_bytes
+
+    def _full(self) -> str:
+        if self._accepted >= self._limits.requests:
+            return f"Too many requests: {self._accepted} are waiting or being scored."
+        return (
+            f"Too many requests: the bodies of those that are waiting or being scored have {self._held_bytes} bytes "
+            f"of the {self._limits.held_bytes} there is room for."
+        )
 
     def _hand_out_soon(self) -> None:
         # Once per turn of the event loop, after every request that arrived in it: they go as one batch.
@@ -238,44 +276,109 @@ class Engine:
         self._handing_out = False
         while self._free and self._waiting:
             worker = self._free[0]
-            batch = self._batch(self._max_batch if worker.script.run_many else 1)
+            batch = self._batch(self._limits.batch_requests if worker.script.run_many else 1)
             if batch:
                 self._free.popleft()
                 self._busy[worker] = dict(enumerate(batch))
-                self._heard[worker] = self._loop.time()
-                worker.send([(job.request_id, job.head, job.body) for job in batch])
+                worker.send([job.outgoing for job in batch])
 
-    def _batch(self, limit: int) -> list[Job]:
+    def _batch(self, most: int) -> list[Job]:
+        """What one scorer is given: requests in the order they came, until the next would be too many.
+
+        Those with little time left are not put together with those with much: who waits for whom shall not matter.
+        """
         batch: list[Job] = []
-        size = 0
-        doubtful = self._loop.time() - CHECK_SECONDS
-        while self._waiting and len(batch) < limit and size < BATCH_BYTES:
-            job = self._waiting.popleft()
-            if job.answer.done():
+        size = count = 0
+        least = longest = 0.0
+        now = self._loop.time()
+        while self._waiting and len(batch) < most:
+            job = self._waiting[0]
+            if job.answer.done() or self._is_over(job, now) or self._has_left(job, now):
+                self._waiting.popleft()
                 continue
-            if job.since <= doubtful and job.gone():
-                job.answer.set_exception(ClientGoneError())
-                continue
+            left = job.deadline - now
+            if batch:
+                if job.alone or max(longest, left) > 2 * min(least, left):
+                    break
+                if len(batch) == 1:
+                    count = self._count_rows(batch[0].outgoing.body)
+                count += self._count_rows(job.outgoing.body)
+                size += len(job.outgoing.body)
+                if count > self._limits.batch_rows or size > self._limits.batch_bytes:
+                    break
+                least, longest = min(least, left), max(longest, left)
+            else:
+                size = len(job.outgoing.body)
+                least = longest = left
+            self._waiting.popleft()
+            job.taken = now
             batch.append(job)
-            size += len(job.body)
+            if job.alone:
+                break
+        for job in batch:
+            job.shared = len(batch) > 1
         return batch
 
-    def _swept_some(self) -> bool:
-        """Drop the requests whose clients have gone, if that was not done just now; whether there were any."""
-        if self._loop.time() - self._swept < SWEEP_SECONDS:
+    def _has_left(self, job: Job, now: float) -> bool:
+        """Whether its client has gone away; looked at once it has waited a little."""
+        if now - job.since < CHECK_SECONDS or not job.gone():
             return False
-        self._swept = self._loop.time()
-        kept: deque[Job] = deque()
+        job.answer.set_exception(ClientGoneError())
+        return True
+
+    def _is_over(self, job: Job, now: float) -> bool:
+        """Whether a waiting request has no time left; it is told so."""
+        if now >= job.deadline:
+            _fail(job, _timeout(job))
+            return True
+        if now - job.since > self._limits.queue_wait and not job.alone:
+            waited = f"The request has waited {self._limits.queue_wait * 1000:.0f} ms for a scorer, as long as it may."
+            _fail(job, RequestError(503, waited))
+            return True
+        return False
+
+    def _lost(self, job: Job) -> bool:
+        """Whether a request that a dead scorer had is not to be scored again; it is told so."""
+        now = self._loop.time()
+        if job.answer.done() and job.stream is None:
+            return True
+        if job.stream is None and now >= job.deadline:
+            _fail(job, _timeout(job))
+        elif job.shared and job.stream is None:
+            return False
+        elif now - job.taken >= self._limits.worker_silence:
+            _fail(job, RequestError(500, f"Scoring took longer than {self._limits.worker_silence} s.", failed=True))
+        else:
+            _fail(job, RequestError(500, SCORER_DIED, failed=True))
+        return True
+
+    def _tick(self) -> None:
+        """Tell those whose time is over, while there are any that wait for something."""
+        now = self._loop.time()
         for job in self._waiting:
-            if job.answer.done():
-                continue
-            if job.gone():
-                job.answer.set_exception(ClientGoneError())
-            else:
-                kept.append(job)
-        dropped = len(self._waiting) - len(kept)
-        self._waiting = kept
-        return dropped > 0
+            if not job.answer.done():
+                self._is_over(job, now)
+        for jobs in self._busy.values():
+            for job in jobs.values():
+                if now > job.deadline + LATE_SECONDS and job.stream is None:
+                    _fail(job, _timeout(job))
+        self._ticking = bool(self._waiting or self._busy)
+        if self._ticking:
+            self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _swept_out(self) -> list[Job]:
+        """Drop the requests whose clients have gone, if that was not done just now."""
+        if self._loop.time() - self._swept < SWEEP_SECONDS:
+            return []
+        self._swept = self._loop.time()
+        dropped = [job for job in self._waiting if not job.answer.done() and job.gone()]
+        for job in dropped:
+            job.answer.set_exception(ClientGoneError())
+        return dropped
+
+
+def _timeout(job: Job) -> RequestError:
+    return RequestError(500, azureml.scoring_timeout(round(job.outgoing.budget_ms)), failed=True)
 
 
 def _settle(job: Job, answer: Scored) -> None:

@@ -1,18 +1,26 @@
-"""What the front and a scorer say to each other over their Unix socket: length-prefixed binary frames. Pure.
+"""What the processes say to each other over their Unix sockets: length-prefixed binary frames. Pure.
 
     frame    kind u8 · payload length u64 · payload
     START    front to scorer   JSON: what to load
     READY    scorer to front   JSON: what the script is like
     FAILED   scorer to front   JSON: message and hint of the error that ended the start
-    SCORE    front to scorer   count u32 · count x (id length u16 · head length u32 · body length u32) ·
-                               count x (id · head · body)
+    SCORE    front to scorer   count u32 · count x (id length u16 · head length u32 · body length u32 ·
+                               deadline f64 · budget f64) · count x (id · head · body)
     SCORED   scorer to front   count u32 · count x (number u32 · status u16 · flags u8 · milliseconds f64 ·
                                headers length u32 · body length u32) · count x (headers · body)
     PIECE    scorer to front   number u32 · last u8 · body
     CANCEL   front to scorer   number u32
+    CHANNEL  main to scorer    nothing; the descriptor of a socket to one more front comes along
+    SERVE    main to front     JSON: the settings
+    SCORER   main to front     JSON: its number, what the script is like; the descriptor of a socket to it comes along
+    GONE     main to front     JSON: the number of a scorer that has ended
+    CLOSED   main to front     JSON: why no scorer can be had
+    DRAIN    main to front     nothing: answer what has been accepted, then end
+    HURRY    main to front     nothing: end now
 
-All numbers are big-endian. A SCORE is answered by one SCORED or by several, until every number has its answer:
-what has been scored is out of the scorer before the next request can kill it. Bodies cross unparsed.
+All numbers are big-endian. A deadline is time.monotonic()'s, a budget the milliseconds that end there; both are
+infinite where there is none. A SCORE is answered by one SCORED or by several, until every number has its answer: what
+has been scored is out of the scorer before the next request can kill it. Bodies cross unparsed.
 
 The head of a request is empty where the body is all that is needed, else JSON. An answer flagged as `more` goes on in
 PIECEs until one is the LAST, or says that the script BROKE; CANCEL asks to make no more of them.
@@ -21,16 +29,18 @@ PIECEs until one is the LAST, or says that the script BROKE; CANCEL asks to make
 from __future__ import annotations
 
 import json
+import math
 import struct
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _HEAD = struct.Struct("!BQ")
+HEAD_BYTES = _HEAD.size
 _COUNT = struct.Struct("!I")
-_REQUEST = struct.Struct("!HII")
+_REQUEST = struct.Struct("!HIIdd")
 _SCORED = struct.Struct("!IHBdII")
 _PIECE = struct.Struct("!IB")
 _FAILED, _MORE = 1, 2
@@ -55,6 +65,13 @@ class Kind(IntEnum):
     SCORED = 5
     PIECE = 6
     CANCEL = 7
+    CHANNEL = 8
+    SERVE = 9
+    SCORER = 10
+    GONE = 11
+    CLOSED = 12
+    DRAIN = 13
+    HURRY = 14
 
 
 class End(IntEnum):
@@ -79,12 +96,24 @@ class Ready(NamedTuple):
     swagger: dict[str, Any] | None = None
 
 
+class Outgoing(NamedTuple):
+    """One request as the front gives it: its id, its head, its body, and by when it must be answered."""
+
+    id: bytes
+    head: bytes
+    body: bytes
+    deadline: float = math.inf
+    budget_ms: float = math.inf
+
+
 class Request(NamedTuple):
-    """One request as the scorer gets it: its id, its head and its undecoded body."""
+    """One request as the scorer gets it: its id, its head, its undecoded body, and by when it must be answered."""
 
     id: str
     head: memoryview
     body: memoryview
+    deadline: float = math.inf
+    budget_ms: float = math.inf
 
 
 class Scored(NamedTuple):
@@ -116,19 +145,25 @@ def pack(kind: Kind, payload: bytes = b"") -> bytes:
     return _HEAD.pack(kind, len(payload)) + payload
 
 
+def unpack_head(head: bytes) -> tuple[Kind, int]:
+    """The kind of a frame and the length of its payload, from its first HEAD_BYTES."""
+    kind, length = _HEAD.unpack(head)
+    return Kind(kind), length
+
+
 def pack_json(kind: Kind, content: object) -> bytes:
     """One frame of JSON."""
     return pack(kind, json.dumps(content).encode())
 
 
-def pack_requests(requests: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
-    """One SCORE frame of (id, head, body), in pieces to be written one after another; the bodies are not copied."""
-    sizes = [_REQUEST.pack(len(request_id), len(head), len(body)) for request_id, head, body in requests]
-    total = _COUNT.size + _REQUEST.size * len(requests)
+def pack_requests(requests: Sequence[Outgoing]) -> list[bytes]:
+    """One SCORE frame, in pieces to be written one after another; the bodies are not copied."""
+    sizes = []
     pieces = [b""]
-    for request in requests:
-        pieces.extend(request)
-    total += sum(map(len, pieces))
+    for request_id, head, body, deadline, budget_ms in requests:
+        sizes.append(_REQUEST.pack(len(request_id), len(head), len(body), deadline, budget_ms))
+        pieces += (request_id, head, body)
+    total = _COUNT.size + _REQUEST.size * len(requests) + sum(map(len, pieces))
     pieces[0] = _HEAD.pack(Kind.SCORE, total) + _COUNT.pack(len(requests)) + b"".join(sizes)
     return pieces
 
@@ -139,11 +174,11 @@ def unpack_requests(payload: bytes) -> list[Request]:
     (count,) = _COUNT.unpack_from(view)
     at = _COUNT.size + _REQUEST.size * count
     requests = []
-    for id_length, head_length, body_length in _REQUEST.iter_unpack(view[_COUNT.size : at]):
+    for id_length, head_length, body_length, deadline, budget_ms in _REQUEST.iter_unpack(view[_COUNT.size : at]):
         head = at + id_length
         body = head + head_length
         end = body + body_length
-        requests.append(Request(str(view[at:head], "latin-1"), view[head:body], view[body:end]))
+        requests.append(Request(str(view[at:head], "latin-1"), view[head:body], view[body:end], deadline, budget_ms))
         at = end
     return requests
 
@@ -228,13 +263,3 @@ class Frames:
             frames.append((Kind(kind), payload))
         del self._buffer[:start]
         return frames
-
-
-def read(stream: BinaryIO) -> tuple[Kind, bytes] | None:
-    """The next frame of a blocking stream, None if the other end has closed it."""
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
-        return None
-    kind, length = _HEAD.unpack(head)
-    payload = stream.read(length)
-    return (Kind(kind), payload) if len(payload) == length else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Order:
-    """What to load, and how to run it.
+    """What to load, and how to run it; times are in seconds, None for no limit.
 
     Without an `entry_script` the module `main` is the script; without a `model_dir` AZUREML_MODEL_DIR is not set.
     """
@@ -15,7 +15,7 @@ class Order:
     entry_script: str | None
     model_dir: str | None
     log_level: str
-    scoring_timeout_ms: int
+    worker_silence: float | None
     max_body_bytes: int
     bundle: str | None = None
     debug_port: int | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Protocol
 
 from scorewright.errors import ScorewrightError, ScriptError, ServiceError
-from scorewright.service.engine import SCORER_DIED
-from scorewright.service.scorer_process import ScorerProcess, outcome
+from scorewright.service import memory
+from scorewright.service.child import outcome
+from scorewright.service.scorer_process import ScorerProcess
 
 if TYPE_CHECKING:
     import logging
@@ -24,22 +25,24 @@ WATCH_SECONDS = 0.25
 """How often it is looked for scorers that are overdue."""
 
 
-class Limit(NamedTuple):
-    """How long a scorer may work without an answer, and what the clients it kept waiting are told.
+class Audience(Protocol):
+    """Who else is told of scorers than the engine of this process."""
 
-    `stream_seconds` is how long it may take from one piece of an answer to the next.
-    """
+    def joined(self, scorer: ScorerProcess) -> None:
+        """A scorer is ready."""
 
-    seconds: float
-    stream_seconds: float
-    message: str
+    def left(self, scorer: ScorerProcess) -> None:
+        """A scorer has ended."""
+
+    def closed(self, reason: str) -> None:
+        """No scorer can be had for now."""
 
 
 class ScorerPool:
-    """Keeps `count` scorers alive and the engine told of them.
+    """Keeps `count` scorers alive, and the engine and the audience told of them.
 
     A scorer that has answered something and dies is replaced at once; one that has not, after a wait that doubles.
-    One that has had work for longer than `limit` allows, and answers nothing, is ended.
+    One whose time to answer is over is ended.
     """
 
     def __init__(
@@ -49,16 +52,17 @@ class ScorerPool:
         order: Order,
         environment: Mapping[str, str],
         engine: Engine,
-        limit: Limit,
+        audience: Audience,
         logger: logging.Logger,
     ) -> None:
         self._order = order
         self._environment = environment
         self._engine = engine
-        self._limit = limit
+        self._audience = audience
         self._log = logger
-        self._ended: dict[ScorerProcess, str] = {}
         self._living: set[ScorerProcess] = set()
+        self._count = count
+        self._weighed = False
         # Spawned before anything else is imported here: they load the model meanwhile.
         self._tasks = [asyncio.create_task(self._keep(self._spawn())) for _ in range(count)]
         self._tasks.append(asyncio.create_task(self._watch()))
@@ -90,14 +94,21 @@ class ScorerPool:
         await self._start(scorer)
         fruitless = 0
         while True:
-            await scorer.ending()
-            self._engine.retire(scorer)
-            code = await scorer.ended()
-            self._living.discard(scorer)
-            self._engine.leave(scorer, self._ended.pop(scorer, SCORER_DIED))
+            code = await self._ended(scorer)
             fruitless = 0 if scorer.answered else fruitless + 1
-            self._log.error("Scorer %d died: %s. It is replaced.", scorer.process.pid, outcome(code))
+            self._log.error("Scorer %d died: %s. It is replaced.", scorer.child.pid, outcome(code))
             scorer, fruitless = await self._replace(fruitless)
+
+    async def _ended(self, scorer: ScorerProcess) -> int:
+        await scorer.ending()
+        if scorer.link is not None:
+            self._engine.retire(scorer.link)
+        code = await scorer.ended()
+        self._living.discard(scorer)
+        self._audience.left(scorer)
+        if scorer.link is not None:
+            self._engine.leave(scorer.link)
+        return code
 
     async def _replace(self, fruitless: int) -> tuple[ScorerProcess, int]:
         while True:
@@ -112,18 +123,25 @@ class ScorerPool:
                 self._log.error("A scorer cannot be replaced: %s %s", error.message, error.hint)
                 fruitless += 1
                 if not self._engine.scorers:
-                    self._engine.close("No scorer is alive and none could be started. Check the logs for more info.")
+                    reason = "No scorer is alive and none could be started. Check the logs for more info."
+                    self._engine.close(reason)
+                    self._audience.closed(reason)
             else:
                 return scorer, fruitless
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for worker in self._engine.overdue(self._limit.seconds, self._limit.stream_seconds):
-                if isinstance(worker, ScorerProcess) and worker not in self._ended:
-                    self._log.error("Scorer %d is ended: %s", worker.process.pid, self._limit.message)
-                    self._ended[worker] = self._limit.message
-                    worker.process.kill()
+            for scorer in self._living:
+                late = time.monotonic() - scorer.status.due_at
+                if late > 0:
+                    self._log.error(
+                        "Scorer %d is ended: it is at work, and its time to answer was over %.1f s ago.",
+                        scorer.child.pid,
+                        late,
+                    )
+                    scorer.status.idle()
+                    scorer.child.kill()
 
     async def _start(self, scorer: ScorerProcess) -> None:
         begun = time.monotonic()
@@ -132,5 +150,10 @@ class ScorerPool:
         except ScriptError:
             self._living.discard(scorer)
             raise
-        self._engine.join(scorer)
-        self._log.info("Scorer %d is ready after %.2f s.", scorer.process.pid, time.monotonic() - begun)
+        if not self._weighed:
+            self._weighed = True
+            memory.require(self._count, scorer.child.pid)
+        if scorer.link is not None:
+            self._engine.join(scorer.link)
+        self._audience.joined(scorer)
+        self._log.info("Scorer %d is ready after %.2f s.", scorer.child.pid, time.monotonic() - begun)

@@ -44,7 +44,8 @@ class ScoreRoute(Route):
                 await self._answer(send, ids, 200, azureml.options_headers(), b"")
                 return
             told, body = await self._read(scope, receive)
-            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told)
+            budget = None if ids.budget is None else azureml.budget_seconds(ids.budget)
+            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told, budget=budget)
         except RequestError as refusal:
             status = refusal.status
             headers = azureml.error_headers(status, failed=refusal.failed)

@@ -1,7 +1,9 @@
 """The scorer: the process that runs the entry script, and nothing else.
 
-Started by the front as `python -m scorewright.service.scorer FD`; FD is its end of a Unix socket. Its main thread
-loads the script, calls init() and then scores what comes, as azmlinfsrv's workers do. It ends when the socket does.
+Started by the main process as `python -m scorewright.service.scorer FD CONTROL STATUS`: its end of a Unix socket to
+the main process's front, one over which it is given further fronts', and the page it tells its status by. Its main
+thread loads the script, calls init() and then scores what comes, as azmlinfsrv's workers do. It ends when the first
+socket does.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import faulthandler
 import gc
 import io
 import json
+import math
 import os
 import select
 import socket
@@ -23,10 +26,12 @@ from scorewright.contract.script import MAIN, EntryScript
 from scorewright.errors import ScorewrightError, ScriptError
 from scorewright.service import frames, log, swagger_files, user_log
 from scorewright.service.calls import Calls
+from scorewright.service.channel import Channel
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.order import Order
 from scorewright.service.protocols import swagger
 from scorewright.service.scoring import Scorer
+from scorewright.service.status import Status
 from scorewright.service.v2_calls import V2Calls
 
 ORPHAN_GRACE_SECONDS = 5.0
@@ -34,17 +39,20 @@ ORPHAN_GRACE_SECONDS = 5.0
 
 
 def main() -> int:
-    """Load, start, and score until the front closes the socket. The exit code is the process's."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    channel.set_inheritable(False)
+    """Load, start, and score until the main process closes the socket. The exit code is the process's."""
+    descriptors = [int(word) for word in sys.argv[1:]]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    channel = Channel(socket.socket(fileno=descriptors[0]))
+    control = Channel(socket.socket(fileno=descriptors[1]))
+    status = Status(descriptors[2])
     faulthandler.enable()
     # A pipe would hold back what the script prints until the buffer is full, or for ever if the process is killed.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
-    incoming = channel.makefile("rb")
-    first = frames.read(incoming)
+    threading.Thread(target=_end_with, args=(channel.socket,), daemon=True).start()
+    first = channel.read()
     if first is None:
         return 0
     order = Order(**json.loads(first[1]))
@@ -55,7 +63,7 @@ def main() -> int:
         script = _started(order)
         files = swagger_files.read(Path(os.environ.get("AML_APP_ROOT", ".")))
     except ScorewrightError as error:
-        channel.sendall(frames.pack_json(Kind.FAILED, {"message": error.message, "hint": error.hint}))
+        channel.send([frames.pack_json(Kind.FAILED, {"message": error.message, "hint": error.hint})])
         return ScriptError.exit_code
     calls = Calls(script, V2Calls.ordered(script, order))
     # What is loaded now stays: a full collection would walk it all, for tens of milliseconds, amid requests.
@@ -67,18 +75,44 @@ def main() -> int:
         any_method=script.form.takes is Takes.REQUEST,
         swagger={"schemas": swagger.of_run(script.run), "files": files},
     )
-    channel.sendall(frames.pack_json(Kind.READY, ready._asdict()))
-    scorer = Scorer(
-        script, calls, channel, incoming, timeout_ms=order.scoring_timeout_ms, current=current, logger=logger
-    )
-    try:
-        while (frame := frames.read(incoming)) is not None:
-            # A CANCEL may come when what it cancels has just ended.
-            if frame[0] is Kind.SCORE:
-                scorer.score(frames.unpack_requests(frame[1]))
-    except (BrokenPipeError, ConnectionResetError):
-        logger.error("The front is gone; what was being scored is lost.")
+    channel.send([frames.pack_json(Kind.READY, ready._asdict())])
+    silence = math.inf if order.worker_silence is None else order.worker_silence
+    _score(Scorer(script, calls, status, silence=silence, current=current, logger=logger), channel, control)
     return 0
+
+
+def _score(scorer: Scorer, main: Channel, control: Channel) -> None:
+    """Score what comes over any channel, a frame of each in turn, until the main one is closed."""
+    channels = {main.socket.fileno(): main}
+    waiting = select.poll()
+    waiting.register(main.socket, select.POLLIN)
+    waiting.register(control.socket, select.POLLIN)
+    while True:
+        for descriptor, _ in waiting.poll():
+            if descriptor == control.socket.fileno():
+                given = control.read_with_descriptor()
+                if given is None or given[2] is None:
+                    waiting.unregister(control.socket)
+                    continue
+                channel = Channel(socket.socket(fileno=given[2]))
+                channels[channel.socket.fileno()] = channel
+                waiting.register(channel.socket, select.POLLIN)
+                continue
+            channel = channels[descriptor]
+            try:
+                frame = channel.read()
+                # A CANCEL may come when what it cancels has just ended.
+                if frame is not None and frame[0] is Kind.SCORE:
+                    scorer.score(channel, frames.unpack_requests(frame[1]))
+            except (BrokenPipeError, ConnectionResetError):
+                frame = None
+                scorer.lost_front()
+            if frame is None:
+                if channel is main:
+                    return
+                waiting.unregister(channel.socket)
+                del channels[descriptor]
+                channel.socket.close()
 
 
 def _started(order: Order) -> EntryScript:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-import select
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorewright.contract.answer import PLAIN_HEADERS
 from scorewright.errors import RequestError
@@ -16,75 +16,123 @@ from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
     import logging
-    import socket
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scorewright.contract.answer import Answer
     from scorewright.contract.script import EntryScript
     from scorewright.service.calls import Call, Calls
+    from scorewright.service.channel import Channel
+    from scorewright.service.status import Status
 
 _HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+TIMEOUT_GRACE_SECONDS = 5.0
+"""How long a run() that is told that its time is over may take to obey, before its process is ended."""
 
 
 class _Task(NamedTuple):
     number: int
     request_id: str
     call: Call
+    deadline: float
+    budget_ms: float
 
 
 class Scorer:
-    """Calls a started script and puts what it returns into frames."""
+    """Calls a started script and puts what it returns into frames.
+
+    `silence` is how long it may be at work, in seconds, without an answer.
+    """
 
     def __init__(
         self,
         script: EntryScript,
         calls: Calls,
-        channel: socket.socket,
-        incoming: BinaryIO,
+        status: Status,
         *,
-        timeout_ms: int,
+        silence: float,
         current: log.Current,
         logger: logging.Logger,
     ) -> None:
         self._script = script
         self._calls = calls
-        self._channel = channel
-        self._incoming = incoming
-        self._timeout_ms = timeout_ms
+        self._status = status
+        self._silence = silence
         self._current = current
         self._log = logger
-        self._readable = select.poll()
-        self._readable.register(channel, select.POLLIN)
+        self._channel: Channel
+        self._longest = math.inf
 
-    def score(self, requests: list[frames.Request]) -> None:
+    def score(self, channel: Channel, requests: list[frames.Request]) -> None:
         """Answer every request of one SCORE frame: by one run_many() where the script has it, else one by one.
 
         run_many(raw_requests) returns as many items as it is given: each what run() would have returned, or an
         exception, which fails that request alone. If it raises, takes too long or returns something else, run()
         decides.
+
+        Raises BrokenPipeError or ConnectionResetError if the front is gone.
         """
-        tasks = [_Task(number, request.id, self._calls.of(request)) for number, request in enumerate(requests)]
-        if self._script.run_many is not None and len(tasks) > 1:
-            tasks = self._together(self._script.run_many, tasks)
+        self._channel = channel
+        self._longest = max(request.deadline for request in requests) + TIMEOUT_GRACE_SECONDS
+        self._working()
+        try:
+            tasks = [
+                _Task(number, request.id, self._calls.of(request), request.deadline, request.budget_ms)
+                for number, request in enumerate(requests)
+            ]
+            if self._script.run_many is not None and len(tasks) > 1:
+                tasks = self._together(self._script.run_many, tasks)
+            self._one_by_one(tasks)
+        finally:
+            self._current.request_id = ""
+            self._status.idle()
+
+    def lost_front(self) -> None:
+        """Say that what was being scored cannot be answered any more."""
+        self._log.error("The front is gone; what was being scored is lost.")
+
+    def _working(self) -> None:
+        self._status.due(min(self._longest, time.monotonic() + self._silence))
+
+    def _one_by_one(self, tasks: list[_Task]) -> None:
+        """Answer each by run().
+
+        Where there are several, each has half of its time first: one that takes too long shall not use up the others'.
+        """
+        late = []
         for task in tasks:
             self._current.request_id = task.request_id
-            self._alone(task)
-        self._current.request_id = ""
+            left = task.deadline - time.monotonic()
+            if len(tasks) == 1:
+                self._alone(task, left)
+            elif not self._alone(task, left / 2, last=False):
+                late.append(task)
+        for task in late:
+            self._current.request_id = task.request_id
+            self._alone(task, task.deadline - time.monotonic())
 
-    def _alone(self, task: _Task) -> None:
+    def _alone(self, task: _Task, seconds: float, *, last: bool = True) -> bool:
+        """Answer by run(). False if it took too long and this was not its last chance."""
         begun = time.perf_counter()
         try:
-            with Deadline(self._timeout_ms):
+            with Deadline(seconds):
                 values = task.call.invoke()
         # Whatever a script raises, SystemExit included, is that request's failure and not the process's end.
         except BaseException as error:
+            if not last and isinstance(error, ScoringTimeoutError):
+                return False
             self._send([self._failed(task, error)])
         else:
             self._answer(task, values, (time.perf_counter() - begun) * 1000)
+        return True
 
     def _together(self, run_many: Any, tasks: list[_Task]) -> list[_Task]:
-        """Answer by one run_many() what can be; the tasks that run() has to decide."""
+        """Answer by one run_many() what can be; the tasks that run() has to decide.
+
+        It has half of the least time there is: if that is not enough, each still has some for itself.
+        """
         able = [(task, task.call.texts) for task in tasks if task.call.texts]
         texts = [text for _, own in able for text in own]
         if len(able) < 2:
@@ -92,9 +140,16 @@ class Scorer:
         self._current.request_id = f"{able[0][0].request_id}+{len(able) - 1}"
         begun = time.perf_counter()
         try:
-            with Deadline(self._timeout_ms):
+            with Deadline((min(task.deadline for task, _ in able) - time.monotonic()) / 2):
                 values = run_many(texts)
                 count = len(values)
+        except ScoringTimeoutError as error:
+            self._log.warning(
+                "run_many() took too long on %d requests; each is scored by run(). It was here:",
+                len(able),
+                exc_info=error,
+            )
+            return tasks
         except BaseException:
             self._log.exception("run_many() failed on %d requests; each is scored by run().", len(able))
             return tasks
@@ -142,8 +197,9 @@ class Scorer:
         if isinstance(error, RequestError):
             return _scored(task.number, task.call.error(error.status, error.message), NOT_RETURNED)
         if isinstance(error, ScoringTimeoutError):
-            self._log.error("run() was interrupted after %d ms, where it was:", self._timeout_ms, exc_info=error)
-            message = azureml.scoring_timeout(self._timeout_ms)
+            budget_ms = round(task.budget_ms)
+            self._log.error("run() was interrupted, its %d ms are over; it was here:", budget_ms, exc_info=error)
+            message = azureml.scoring_timeout(budget_ms)
         else:
             self._log.error("run() failed.", exc_info=error)
             message = azureml.SCRIPT_ERROR
@@ -161,12 +217,14 @@ class Scorer:
             self._close(answer)
             self._send([self._failed(task, error)])
             return
+        # From here on it is the pieces that have to come in time.
+        self._longest = math.inf
         self._send([_scored(task.number, answer, milliseconds)._replace(more=True)])
         end = End.LAST
         try:
             while piece is not None and not self._cancelled(task.number):
                 if piece:
-                    self._channel.sendall(frames.pack_piece(Piece(task.number, End.NOT_YET, piece)))
+                    self._send_piece(Piece(task.number, End.NOT_YET, piece))
                 piece = next(pieces, None)
         except (BrokenPipeError, ConnectionResetError):
             raise
@@ -174,7 +232,7 @@ class Scorer:
             self._log.error("The answer broke off: what makes it failed.", exc_info=error)
             end = End.BROKE
         self._close(answer)
-        self._channel.sendall(frames.pack_piece(Piece(task.number, end, b"")))
+        self._send_piece(Piece(task.number, end, b""))
 
     def _close(self, answer: Answer) -> None:
         try:
@@ -185,13 +243,21 @@ class Scorer:
 
     def _cancelled(self, number: int) -> bool:
         """Whether nobody reads on. What is cancelled may also be an answer that has just ended."""
-        if not self._readable.poll(0):
+        if not self._channel.waits():
             return False
-        frame = frames.read(self._incoming)
+        frame = self._channel.read()
         return frame is None or (frame[0] is Kind.CANCEL and frames.unpack_cancel(frame[1]) == number)
 
-    def _send(self, scored: Iterable[Scored]) -> None:
-        self._channel.sendall(b"".join(frames.pack_scored(list(scored))))
+    def _send(self, scored: Sequence[Scored]) -> None:
+        self._channel.send(frames.pack_scored(scored))
+        self._status.count()
+        self._working()
+
+    def _send_piece(self, piece: Piece) -> None:
+        # A client that reads slowly holds this up: that is not the script's silence.
+        self._status.idle()
+        self._channel.send([frames.pack_piece(piece)])
+        self._working()
 
 
 def _whole(pieces: Iterable[object]) -> Iterator[bytes]:

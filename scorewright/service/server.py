@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import importlib.util
-import math
 import os
 import signal
 import socket
 from typing import TYPE_CHECKING
 
-from scorewright import __version__
-from scorewright.errors import ServiceError
+from scorewright.errors import ScorewrightError, ServiceError
 from scorewright.service import log
-from scorewright.service.engine import Engine
+from scorewright.service.event_loop import loop_factory
+from scorewright.service.front import Front
+from scorewright.service.fronts import Fronts
 from scorewright.service.order import Order
-from scorewright.service.pool import Limit, ScorerPool
-from scorewright.service.protocols import azureml
-from scorewright.service.protocols.cors import Cors
-from scorewright.service.target import LOOPBACK, SERVER_VERSION, Target
+from scorewright.service.pool import ScorerPool
+from scorewright.service.target import LOOPBACK, Target
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from scorewright.service.http_server import HttpServer
     from scorewright.service.settings import Read, Settings
 
 BACKLOG = 2048
-
-LAST_WORDS_SECONDS = 1.0
-"""How long a service that must end at once still has to tell its clients so."""
-
-TIMEOUT_GRACE_SECONDS = 5.0
-"""How long a run() that is told that its time is over may take to obey, before its process is ended."""
 
 
 def serve(read: Read) -> int:
@@ -49,13 +38,9 @@ def serve(read: Read) -> int:
     logger = log.set_up(settings.log_level, log.Current())
     log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
     _remark(read, target, logger)
-    cors = Cors.of(settings.cors_origins) if settings.cors_origins else None
-    host = settings.host or target.host
-    with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        listeners = [stack.enter_context(listen(host, settings.port))]
-        if settings.separate_health_port:
-            listeners.append(stack.enter_context(listen(host, settings.health_port)))
-        runner.run(_Service(settings, target, listeners, cors, logger).run())
+    with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
+        listeners = _listeners(settings, target, stack)
+        runner.run(_Service(settings, target, listeners, logger).run())
     return 0
 
 
@@ -76,8 +61,25 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.warning("Whoever reaches this machine can use the service: it asks for no key.")
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ServiceError naming the address if it cannot be had."""
+def _listeners(settings: Settings, target: Target, stack: contextlib.ExitStack) -> list[list[socket.socket]]:
+    """What each front listens on: sockets of its own on the same ports, among which the kernel shares connections."""
+    host = settings.host or target.host
+    ports = [settings.port, *([settings.health_port] if settings.separate_health_port else [])]
+    with contextlib.ExitStack() as probes:
+        # Among sockets that share a port, another service's would not be noticed.
+        probed = [probes.enter_context(listen(host, port)) for port in ports]
+        if settings.fronts == 1:
+            probes.pop_all()
+            return [[stack.enter_context(listener) for listener in probed]]
+        ports = [listener.getsockname()[1] for listener in probed]
+    return [[stack.enter_context(listen(host, port, shared=True)) for port in ports] for _ in range(settings.fronts)]
+
+
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; several may share a port if each is `shared`.
+
+    Raises ServiceError naming the address if it cannot be had.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -90,6 +92,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
@@ -102,116 +106,63 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Service:
-    """One run of the service."""
+    """One run of the service: the main process's front, further fronts, and the scorers."""
 
     def __init__(
-        self,
-        settings: Settings,
-        target: Target,
-        listeners: list[socket.socket],
-        cors: Cors | None,
-        logger: logging.Logger,
+        self, settings: Settings, target: Target, listeners: list[list[socket.socket]], logger: logging.Logger
     ) -> None:
         self._settings = settings
         self._target = target
         self._listeners = listeners
-        self._cors = cors
         self._log = logger
 
     async def run(self) -> None:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
-        engine = Engine(max_queue=settings.max_queue, max_batch=settings.max_batch_requests)
+        front = Front(settings, self._target, self._listeners[0], self._log)
         with _signals() as (stop, hurry):
+            fronts = Fronts(settings, self._listeners[1:], self._log)
             pool = ScorerPool(
                 count=settings.worker_count,
                 order=self._order(),
                 environment=self._target.environment(settings),
-                engine=engine,
-                limit=self._limit(),
+                engine=front.engine,
+                audience=fronts,
                 logger=self._log,
             )
             try:
-                http = self._http_server(engine)
-                await self._serve(http, engine, pool, stop, hurry)
+                await self._serve(front, fronts, pool, stop, hurry)
             finally:
+                await fronts.stop()
                 await pool.stop(at_once=hurry.is_set())
 
     async def _serve(
-        self, http: HttpServer, engine: Engine, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event
+        self, front: Front, fronts: Fronts, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event
     ) -> None:
-        serving = asyncio.create_task(http.serve(sockets=self._listeners))
+        serving = asyncio.create_task(front.serve())
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(pool.failed())
-        for listener in self._listeners:
+        for listener in self._listeners[0]:
             self._log.info("%s listens on %s.", self._target.title, _url(listener))
         await asyncio.wait({serving, stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
-            await self._drain(http, serving, engine, hurry)
+            self._log.info("Stopping: no new connections; what has been accepted is still answered.")
+            draining = asyncio.create_task(fronts.drained(hurry))
+            await front.drain(serving, hurry)
+            await draining
+            self._log.info("Stopped: every accepted request has been answered.")
         elif failing.done():
-            engine.close("The service cannot start. Check the logs for more info.")
-            await http.drain()
-            await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
-            serving.cancel()
+            reason = "The service cannot start. Check the logs for more info."
+            fronts.closed(reason)
+            await front.refuse(serving, reason)
             raise failing.result()
+        elif isinstance(error := serving.exception(), ScorewrightError):
+            raise error
         else:
             self._log.error("The HTTP server ended by itself.", exc_info=serving.exception())
             raise ServiceError(
                 f"The HTTP server ended by itself: {serving.exception()!r}.", hint="The traceback is in the log above."
             )
-
-    async def _drain(self, http: HttpServer, serving: asyncio.Task[None], engine: Engine, hurry: asyncio.Event) -> None:
-        self._log.info("Stopping: no new connections; what has been accepted is still answered.")
-        engine.draining = True
-        if engine.starting:
-            # What waits for init() has not been begun: it is not waited for.
-            engine.close(engine.state)
-        hurrying = asyncio.create_task(hurry.wait())
-        await http.drain()
-        await asyncio.wait({serving, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-        if hurry.is_set():
-            engine.abandon("The service was stopped before this request was answered.")
-            await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
-            serving.cancel()
-            raise ServiceError(
-                "Stopped by a second signal before every accepted request was answered.",
-                hint="Send one signal and wait, to lose none.",
-            )
-        self._log.info("Stopped: every accepted request has been answered.")
-
-    def _http_server(self, engine: Engine) -> HttpServer:
-        # The web framework takes a while to import: the scorers load the model meanwhile.
-        from scorewright.service import app
-        from scorewright.service.http_server import HttpServer
-        from scorewright.service.score_route import ScoreRoute
-        from scorewright.service.v2_route import V2Route
-
-        settings = self._settings
-        own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
-        score = ScoreRoute(
-            engine, max_body_bytes=settings.max_body_bytes, own_headers=own, log=self._log, access=settings.access_log
-        )
-        v2 = V2Route(
-            engine,
-            self._target,
-            version=__version__,
-            max_body_bytes=settings.max_body_bytes,
-            own_headers=own,
-            log=self._log,
-            access=settings.access_log,
-        )
-        front = app.Front(
-            score,
-            v2,
-            app.build(self._target, engine, path_prefix=settings.service_path_prefix),
-            engine=engine,
-            own_headers=own,
-            cors=self._cors,
-        )
-        # What is loaded now stays: a full collection would walk it all amid requests.
-        gc.collect()
-        gc.freeze()
-        return HttpServer.of(front)
 
     def _order(self) -> Order:
         settings, target = self._settings, self._target
@@ -219,20 +170,11 @@ class _Service:
             entry_script=None if target.entry_script is None else str(target.entry_script),
             model_dir=target.model_dir,
             log_level=settings.log_level,
-            scoring_timeout_ms=settings.scoring_timeout_ms,
+            worker_silence=settings.worker_timeout or None,
             max_body_bytes=settings.max_body_bytes,
             bundle=None if target.bundle is None else str(target.bundle.root),
             debug_port=settings.debug_port,
         )
-
-    def _limit(self) -> Limit:
-        """How long a scorer may be silent: past its own deadline, or past the worker's, whichever comes first."""
-        settings = self._settings
-        worker = settings.worker_timeout or math.inf
-        soft = settings.scoring_timeout_ms / 1000 + TIMEOUT_GRACE_SECONDS if settings.scoring_timeout_ms else math.inf
-        if worker < soft:
-            return Limit(worker, worker, f"Scoring took longer than {settings.worker_timeout} s.")
-        return Limit(soft, worker, azureml.scoring_timeout(settings.scoring_timeout_ms))
 
 
 @contextlib.contextmanager
@@ -255,11 +197,3 @@ def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
 def _url(listener: socket.socket) -> str:
     host, port, *_ = listener.getsockname()
     return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    if importlib.util.find_spec("uvloop") is None:
-        return asyncio.new_event_loop
-    import uvloop
-
-    return uvloop.new_event_loop

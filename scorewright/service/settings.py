@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scorewright.errors import UsageError
-from scorewright.service import config_file
+from scorewright.service import config_file, cpu
 
 ENV_PREFIX = "SCOREWRIGHT_"
+
+BATCH_REQUESTS = 128
+
+CORES_A_FRONT = 4
+"""A front keeps about one core busy for each two or three that score a quick model (docs/benchmarks.md)."""
 
 _SECRET = {"app_insights_key"}
 _TOLD_ELSEWHERE = {
@@ -116,7 +121,8 @@ class Settings(BaseSettings):
             ge=0,
             le=10**12,
             validation_alias="SCORING_TIMEOUT_MS",
-            description="Milliseconds that run() may take before it is interrupted and answered 500; 0 for no limit.",
+            description="Milliseconds from a request's arrival until run() is interrupted and it is answered 500; "
+            "0 for no limit.",
         ),
     ] = 3_600_000
     worker_timeout: Annotated[
@@ -128,14 +134,52 @@ class Settings(BaseSettings):
             description="Seconds in which a scorer at work must answer something, else it is replaced; 0 for no limit.",
         ),
     ] = 300
-    max_queue: Annotated[
+    http_workers: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=64,
+            description="Front processes, which speak HTTP; unless set, 1 for fewer than 8 cores, then one for each 4.",
+        ),
+    ] = None
+    max_concurrent_requests_per_instance: Annotated[
         int,
-        Field(ge=1, le=1_000_000, description="Requests that may wait for a scorer; one more is answered 429."),
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Requests that may be waiting or being scored at once; one more is answered 429.",
+        ),
     ] = 1000
-    max_batch_requests: Annotated[
+    max_queue_bytes: Annotated[
         int,
-        Field(ge=1, le=10_000, description="Requests that one run_many() is given at most; 1 switches batches off."),
-    ] = 128
+        Field(ge=1, le=10**12, description="Bytes that their bodies may have; what has no room is answered 429."),
+    ] = 256 * 1024 * 1024
+    max_queue_wait_ms: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**12,
+            description="Milliseconds that a request may wait for a scorer before it is answered 503; 0 for no limit.",
+        ),
+    ] = 0
+    max_batch_requests: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=10_000,
+            description="Requests that one run_many() is given at most; 1 switches batches off. Unless set, 128, "
+            "or as many as may be waiting.",
+        ),
+    ] = None
+    max_batch_rows: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=10**9,
+            description="Rows that the requests of one run_many() have at most, as far as the signature tells; "
+            "a request that has more goes by itself.",
+        ),
+    ] = 1024
     max_body_bytes: Annotated[
         int,
         Field(ge=1, le=2_000_000_000, description="Bytes a request's body may have; a larger one is answered 413."),
@@ -194,6 +238,31 @@ class Settings(BaseSettings):
             description="Whether answers carry x-ms-server-version.",
         ),
     ] = True
+
+    @property
+    def batch_requests(self) -> int:
+        """Requests that one run_many() is given at most."""
+        return self.max_batch_requests or min(BATCH_REQUESTS, self.max_concurrent_requests_per_instance)
+
+    @property
+    def fronts(self) -> int:
+        """Front processes."""
+        return self.http_workers or max(1, cpu.available() // CORES_A_FRONT)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        batch, most = self.max_batch_requests, self.max_concurrent_requests_per_instance
+        if batch is not None and batch > most:
+            raise ValueError(
+                f"max_batch_requests is {batch} and max_concurrent_requests_per_instance {most}: "
+                "a batch cannot have more requests than there may be"
+            )
+        if self.max_body_bytes > self.max_queue_bytes:
+            raise ValueError(
+                f"max_body_bytes is {self.max_body_bytes} and max_queue_bytes {self.max_queue_bytes}: "
+                "there would never be room for the largest body"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -254,6 +323,9 @@ def _explain(error: ValidationError) -> str:
     settings = {env_name(setting): setting for setting in Settings.model_fields}
     faults = []
     for fault in error.errors():
+        if not fault["loc"]:
+            faults.append(fault["msg"].removeprefix("Value error, "))
+            continue
         place = str(fault["loc"][0])
         setting = settings.get(place, place)
         value = "…" if setting in _SECRET else repr(fault["input"])

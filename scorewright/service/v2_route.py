@@ -101,7 +101,8 @@ class V2Route(Route):
             await self._engine.opened()
             body = await self._body(scope, receive)
             told = head.of_inference(scope)
-            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told)
+            budget = None if ids.budget is None else azureml.budget_seconds(ids.budget)
+            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told, budget=budget)
         except RequestError as refusal:
             status, answer = refusal.status, oip.error_body(refusal.message)
             headers = azureml.error_headers(status, failed=refusal.failed)

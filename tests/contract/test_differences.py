@@ -244,7 +244,7 @@ def test_more_requests_than_there_is_room_for(tmp_path: Path) -> None:
         serving(cwd=folder) as serve,
         ThreadPoolExecutor(6) as threads,
     ):
-        ours = serve(*words, "--max-queue", "1").ready().url
+        ours = serve(*words, "--max-concurrent-requests-per-instance", "2").ready().url
         sent = [[threads.submit(ask, url, post(1)) for _ in range(3)] for url in (judge, ours)]
         wait_until(lambda: any(one.done() for one in sent[1]))
         (folder / "go").touch()
@@ -441,6 +441,22 @@ def test_a_run_that_cannot_be_interrupted(tmp_path: Path) -> None:
         server.line(r"Scorer \d+ died: it was killed by SIGKILL")
         assert told(ask(judge, post(1))) == timeout
         assert "much too late" not in (tmp_path / "log").read_text()
+
+
+def test_time_spent_in_the_queue(tmp_path: Path) -> None:
+    script = "import time\ndef init(): pass\ndef run(data):\n    time.sleep(0.7)\n    return 1\n"
+    folder = laid(tmp_path / "app", {"score.py": script})
+    words = ("--entry_script", "score.py")
+    with (
+        judging_with(folder, tmp_path / "log", *words, SCORING_TIMEOUT_MS="1000") as judge,
+        serving(cwd=folder) as serve,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        ours = serve(*words, SCORING_TIMEOUT_MS="1000").ready().url
+        late = (500, {"message": "Scoring timeout after 1000 ms"})
+        for url, expected in ((judge, [(200, 1)] * 3), (ours, [(200, 1), late, late])):
+            sent = [threads.submit(ask, url, post(1)) for _ in range(3)]
+            assert sorted((told(one.result(60)) for one in sent), key=str) == expected
 
 
 def test_bodies_have_a_limit(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 import httpx
@@ -21,7 +22,6 @@ from scorewright.bundle import MANIFEST, Manifest, Method, ModelInfo, SampleInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 WAIT_SECONDS = 30.0
 """How long a condition may take to come true before the test has failed."""
@@ -106,12 +106,30 @@ class Server:
 
     def scorers(self) -> list[int]:
         """The process ids of the scorers, from /proc."""
-        return children(self.process.pid)
+        return self._running("scorewright.service.scorer")
+
+    def fronts(self) -> list[int]:
+        """The process ids of further fronts, from /proc."""
+        return self._running("scorewright.service.front_process")
+
+    def connections(self, pid: int | None = None) -> int:
+        """How many connections a process of it, the main one unless told, has accepted, from /proc."""
+        of = pid or self.process.pid
+        port = f":{httpx.URL(self.url).port:04X}"
+        rows = [line.split() for line in Path(f"/proc/{of}/net/tcp").read_text("ascii").splitlines()[1:]]
+        ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "01"}
+        held = Path(f"/proc/{of}/fd")
+        return len(ours & {str(link.readlink()) for link in held.iterdir() if link.is_symlink()})
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(WAIT_SECONDS)
+
+    def _running(self, module: str) -> list[int]:
+        return [
+            pid for pid in children(self.process.pid) if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
 
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):

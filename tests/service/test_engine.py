@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scorewright.errors import RequestError
-from scorewright.service.engine import BATCH_BYTES, CHECK_SECONDS, SWEEP_SECONDS, ClientGoneError, Engine
-from scorewright.service.frames import JSON_HEADERS, Ready, Scored
+from scorewright.service.engine import CHECK_SECONDS, SWEEP_SECONDS, ClientGoneError, Engine
+from scorewright.service.frames import JSON_HEADERS, Outgoing, Ready, Scored
+from scorewright.service.limits import BATCH_BYTES, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -24,8 +25,8 @@ class Recorder:
         self.heard: list[str] = []
         self._engine = engine
 
-    def send(self, requests: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        self.given.append([body for *_, body in requests])
+    def send(self, requests: Sequence[Outgoing]) -> None:
+        self.given.append([request.body for request in requests])
 
     def cancel(self, number: int) -> None:
         self.heard.append(f"cancel {number}")
@@ -64,7 +65,7 @@ def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
 
 def test_what_waits_goes_as_one_batch_and_each_gets_its_own_answer() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=3)
+        engine = Engine(Limits(requests=11, batch_requests=3))
         scorer = Recorder(engine)
         engine.join(scorer)
         tasks = ask(engine, b"a")
@@ -85,7 +86,7 @@ def test_what_waits_goes_as_one_batch_and_each_gets_its_own_answer() -> None:
 
 def test_requests_of_one_moment_make_one_batch() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=10)
+        engine = Engine(Limits(requests=11, batch_requests=10))
         scorer = Recorder(engine)
         engine.join(scorer)
         tasks = ask(engine, b"a", b"b", b"c")
@@ -99,7 +100,7 @@ def test_requests_of_one_moment_make_one_batch() -> None:
 
 def test_without_run_many_they_go_one_at_a_time_to_whoever_is_free() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=10)
+        engine = Engine(Limits(requests=11, batch_requests=10))
         first, second = Recorder(engine, run_many=False), Recorder(engine, run_many=False)
         engine.join(first)
         engine.join(second)
@@ -117,7 +118,7 @@ def test_without_run_many_they_go_one_at_a_time_to_whoever_is_free() -> None:
 
 def test_a_batch_of_large_bodies_is_cut() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=10)
+        engine = Engine(Limits(requests=11, batch_requests=10))
         scorer = Recorder(engine)
         engine.join(scorer)
         large = bytes(BATCH_BYTES)
@@ -133,7 +134,7 @@ def test_a_batch_of_large_bodies_is_cut() -> None:
 
 def test_a_full_queue_is_429_and_nothing_else_is_disturbed() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=2, max_batch=10)
+        engine = Engine(Limits(requests=3, batch_requests=10))
         scorer = Recorder(engine)
         engine.join(scorer)
         running = ask(engine, b"a")
@@ -142,7 +143,7 @@ def test_a_full_queue_is_429_and_nothing_else_is_disturbed() -> None:
         await turn()
         with pytest.raises(RequestError) as refused:
             await engine.score(b"id", b"d", here)
-        assert (refused.value.status, "2 are waiting" in refused.value.message) == (429, True)
+        assert (refused.value.status, "3 are waiting or being scored" in refused.value.message) == (429, True)
         scorer.answer()
         scorer.answer()
         assert [(await task).body for task in running + waiting] == [b"a", b"b", b"c"]
@@ -152,7 +153,7 @@ def test_a_full_queue_is_429_and_nothing_else_is_disturbed() -> None:
 
 def test_a_client_that_left_gives_its_place_back_and_is_not_scored() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=2, max_batch=10)
+        engine = Engine(Limits(requests=3, batch_requests=10))
         scorer = Recorder(engine)
         engine.join(scorer)
         tasks = ask(engine, b"a")
@@ -177,7 +178,7 @@ def test_a_client_that_left_gives_its_place_back_and_is_not_scored() -> None:
 
 def test_a_batch_of_clients_that_left_leaves_the_scorer_free() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=5, max_batch=10)
+        engine = Engine(Limits(requests=6, batch_requests=10))
         scorer = Recorder(engine)
         engine.join(scorer)
         (task,) = ask(engine, b"a")
@@ -197,34 +198,166 @@ def test_a_batch_of_clients_that_left_leaves_the_scorer_free() -> None:
     run(test)
 
 
-def test_a_scorer_that_dies_fails_only_what_it_was_scoring() -> None:
+def test_bodies_for_which_there_is_no_room_are_429() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=2)
+        engine = Engine(Limits(held_bytes=5))
         scorer = Recorder(engine)
         engine.join(scorer)
-        scoring = ask(engine, b"a", b"b")
+        tasks = ask(engine, b"abc")
         await turn()
-        waiting = ask(engine, b"c")
+        with pytest.raises(RequestError, match="3 bytes of the 5") as refused:
+            await engine.score(b"id", b"def", here)
+        assert refused.value.status == 429
+        tasks += ask(engine, b"de")
         await turn()
-        scorer.answer(0)
-        engine.leave(scorer)
+        scorer.answer()
+        scorer.answer()
+        await asyncio.gather(*tasks)
+        tasks = ask(engine, b"abcde")
+        await turn()
+        scorer.answer()
+        assert (await tasks[0]).body == b"abcde"
+
+    run(test)
+
+
+def test_a_batch_ends_before_the_request_with_which_it_would_have_too_many_rows() -> None:
+    async def test() -> None:
+        engine = Engine(Limits(batch_rows=10), len)
+        scorer = Recorder(engine)
+        engine.join(scorer)
+        sizes = [4, 6, 1, 30, 2, 8, 1]
+        tasks = ask(engine, *(b"x" * size for size in sizes))
+        await turn()
+        for _ in range(4):
+            scorer.answer()
+        assert [[len(body) for body in batch] for batch in scorer.given] == [[4, 6], [1], [30], [2, 8], [1]]
+        scorer.answer()
+        await asyncio.gather(*tasks)
+
+    run(test)
+
+
+def test_those_with_little_time_left_are_not_put_together_with_those_with_much() -> None:
+    async def test() -> None:
+        engine = Engine(Limits(scoring=60))
+        scorer = Recorder(engine)
+        engine.join(scorer)
+        budgets = [None, 50, 31, 29, 20, None]
+        tasks = [
+            asyncio.create_task(engine.score(b"id", b"%d" % place, here, budget=budget))
+            for place, budget in enumerate(budgets)
+        ]
+        await turn()
+        for _ in range(3):
+            scorer.answer()
+        assert scorer.given == [[b"0", b"1", b"2"], [b"3", b"4"], [b"5"]]
+        assert [(await task).body for task in tasks] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+
+    run(test)
+
+
+def test_who_has_waited_too_long_is_503_and_the_rest_goes_on() -> None:
+    async def test() -> None:
+        engine = Engine(Limits(queue_wait=0.15))
+        scorer = Recorder(engine)
+        engine.join(scorer)
+        first, *tasks = ask(engine, b"a")
+        await turn()
+        tasks = ask(engine, b"b", b"c")
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [str(outcome) for outcome in outcomes] == [
+            "The request has waited 150 ms for a scorer, as long as it may."
+        ] * 2
+        assert all(isinstance(outcome, RequestError) and outcome.status == 503 for outcome in outcomes)
+        scorer.answer()
+        assert (await first).body == b"a"
+        (last,) = ask(engine, b"d")
+        await turn()
+        scorer.answer()
+        assert (await last).body == b"d"
+
+    run(test)
+
+
+def test_a_budget_covers_the_queue_and_is_no_more_than_the_services() -> None:
+    async def test() -> None:
+        engine = Engine(Limits(scoring=0.2))
+        scorer = Recorder(engine)
+        engine.join(scorer)
+        stuck = asyncio.create_task(engine.score(b"id", b"a", here, budget=100))
+        await turn()
+        queued = asyncio.create_task(engine.score(b"id", b"b", here, budget=0.05))
+        with pytest.raises(RequestError, match="Scoring timeout after 50 ms") as late:
+            await queued
+        assert (late.value.status, late.value.failed, stuck.done()) == (500, True, False)
+        # The scorer does not say so itself: the front does, a little later.
+        with pytest.raises(RequestError, match="Scoring timeout after 200 ms"):
+            await stuck
+        scorer.answer()
+        assert scorer.given == [[b"a"]]
+        assert engine.ready
+
+    run(test)
+
+
+def test_of_a_batch_that_kills_its_scorer_each_is_scored_again_by_itself_and_only_the_killer_fails() -> None:
+    async def test() -> None:
+        engine = Engine(Limits())
+        first = Recorder(engine)
+        engine.join(first)
+        batch = ask(engine, b"a", b"killer", b"c", b"d")
+        await turn()
+        waiting = ask(engine, b"e", b"f")
+        await turn()
+        first.answer(0)
+        engine.leave(first)
         assert not engine.ready
-        assert (await scoring[0]).status == 200
+        assert (await batch[0]).body == b"a"
+        second = Recorder(engine)
+        engine.join(second)
+        await turn()
+        assert second.given == [[b"killer"]]
+        engine.leave(second)
         with pytest.raises(RequestError, match="ended unexpectedly") as died:
-            await scoring[1]
+            await batch[1]
         assert (died.value.status, died.value.failed) == (500, True)
+        third = Recorder(engine)
+        engine.join(third)
+        await turn()
+        for _ in range(3):
+            third.answer()
+        assert third.given == [[b"c"], [b"d"], [b"e", b"f"]]
+        assert [(await task).body for task in batch[2:] + waiting] == [b"c", b"d", b"e", b"f"]
+
+    run(test)
+
+
+def test_a_request_that_was_scored_by_itself_is_not_scored_again() -> None:
+    async def test() -> None:
+        engine = Engine(Limits())
+        scorer = Recorder(engine)
+        engine.join(scorer)
+        scoring = ask(engine, b"a")
+        await turn()
+        waiting = ask(engine, b"b")
+        await turn()
+        engine.leave(scorer)
+        with pytest.raises(RequestError, match="ended unexpectedly"):
+            await scoring[0]
         replacement = Recorder(engine)
         engine.join(replacement)
         await turn()
         replacement.answer()
-        assert (await waiting[0]).body == b"c"
+        assert replacement.given == [[b"b"]]
+        assert (await waiting[0]).body == b"b"
 
     run(test)
 
 
 def test_a_free_scorer_that_dies_is_given_nothing() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=2)
+        engine = Engine(Limits(requests=11, batch_requests=2))
         scorer = Recorder(engine)
         engine.join(scorer)
         engine.leave(scorer)
@@ -238,7 +371,7 @@ def test_a_free_scorer_that_dies_is_given_nothing() -> None:
 
 def test_a_dying_scorer_is_given_nothing_more_but_its_answers_still_count() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=1)
+        engine = Engine(Limits(requests=11, batch_requests=1))
         scorer = Recorder(engine)
         engine.join(scorer)
         tasks = ask(engine, b"a")
@@ -261,7 +394,7 @@ def test_a_dying_scorer_is_given_nothing_more_but_its_answers_still_count() -> N
 
 def test_before_the_first_scorer_and_when_none_can_be_had_requests_are_refused_503() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=2)
+        engine = Engine(Limits(requests=11, batch_requests=2))
         with pytest.raises(RequestError, match="init") as refused:
             await engine.score(b"id", b"a", here)
         assert refused.value.status == 503
@@ -285,7 +418,7 @@ def test_before_the_first_scorer_and_when_none_can_be_had_requests_are_refused_5
 
 def test_a_request_given_up_by_its_task_is_forgotten() -> None:
     async def test() -> None:
-        engine = Engine(max_queue=10, max_batch=10)
+        engine = Engine(Limits(requests=11, batch_requests=10))
         scorer = Recorder(engine)
         engine.join(scorer)
         running = ask(engine, b"a")

@@ -23,7 +23,7 @@ DIED = {"message": "The process scoring this request ended unexpectedly. Check t
 def test_a_killed_scorer_fails_what_it_scored_and_is_replaced_while_the_queue_waits(
     serve: Serve, tmp_path: Path
 ) -> None:
-    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--max-queue", "1").ready()
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--max-concurrent-requests-per-instance", "2").ready()
     hold = tmp_path / "hold"
     with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client, ThreadPoolExecutor(4) as threads:
         held = threads.submit(client.post, "/score", json={"until": str(hold)})

@@ -196,7 +196,7 @@ def test_whatever_shares_a_batch_each_request_keeps_its_own_answer(
 
 
 def test_a_full_queue_is_429_and_what_waited_is_one_batch(serve: Serve, tmp_path: Path) -> None:
-    server = serve(str(write_bundle(tmp_path / "b", TOGETHER)), "--max-queue", "4").ready()
+    server = serve(str(write_bundle(tmp_path / "b", TOGETHER)), "--max-concurrent-requests-per-instance", "5").ready()
     hold = tmp_path / "hold"
 
     async def overload() -> tuple[list[httpx.Response], object, list[object]]:
@@ -214,14 +214,14 @@ def test_a_full_queue_is_429_and_what_waited_is_one_batch(serve: Serve, tmp_path
 
     refused, held, counted = asyncio.run(overload())
     assert [answer.status_code for answer in refused] == [429] * 3
-    assert refused[0].json() == {"message": "Too many requests: 4 are waiting to be scored."}
+    assert refused[0].json() == {"message": "Too many requests: 5 are waiting or being scored."}
     assert refused[0].headers["retry-after"] == "1"
     assert held == "held"
     assert counted == [4] * 4
 
 
 def test_a_client_that_goes_away_gives_its_place_back(serve: Serve, tmp_path: Path) -> None:
-    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--max-queue", "1").ready()
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--max-concurrent-requests-per-instance", "2").ready()
     hold, notes = tmp_path / "hold", tmp_path / "notes"
     with connected(server) as held:
         held.sendall(post({"until": str(hold)}))

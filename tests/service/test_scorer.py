@@ -17,8 +17,10 @@ from scorewright.contract.run_form import RunForm
 from scorewright.contract.script import EntryScript
 from scorewright.service import frames
 from scorewright.service.calls import Calls
+from scorewright.service.channel import Channel
 from scorewright.service.log import Current
 from scorewright.service.scoring import Scorer
+from scorewright.service.status import Status
 from tests.aml import AMLResponse
 from tests.service.servers import OBEDIENT, write_bundle
 
@@ -49,16 +51,15 @@ def answers(
     ours, theirs = channel
     script = EntryScript(Path("score.py"), lambda: None, run, RunForm.of(run), run_many)
     logger = logging.getLogger("scorer")
-    scorer = Scorer(
-        script, Calls(script), theirs, theirs.makefile("rb"), timeout_ms=60_000, current=Current(), logger=logger
-    )
+    scorer = Scorer(script, Calls(script), Status.create(), silence=60, current=Current(), logger=logger)
     scorer.score(
-        [frames.Request(f"id-{number}", memoryview(b""), memoryview(body)) for number, body in enumerate(bodies)]
+        Channel(theirs),
+        [frames.Request(f"id-{number}", memoryview(b""), memoryview(body)) for number, body in enumerate(bodies)],
     )
     came: list[Scored] = []
-    stream = ours.makefile("rb")
+    stream = Channel(ours)
     while len(came) < len(bodies):
-        frame = frames.read(stream)
+        frame = stream.read()
         assert frame is not None
         came += frames.unpack_scored(frame[1])
     return sorted(came)
@@ -175,13 +176,12 @@ def test_only_the_answer_that_is_cancelled_ends_early(
 
     script = EntryScript(Path("score.py"), lambda: None, run, RunForm.of(run))
     logger = logging.getLogger("scorer")
-    incoming = theirs.makefile("rb")
-    scorer = Scorer(script, Calls(script), theirs, incoming, timeout_ms=60_000, current=Current(), logger=logger)
-    scorer.score([frames.Request("id", memoryview(b""), memoryview(b"x"))])
+    scorer = Scorer(script, Calls(script), Status.create(), silence=60, current=Current(), logger=logger)
+    scorer.score(Channel(theirs), [frames.Request("id", memoryview(b""), memoryview(b"x"))])
     theirs.shutdown(socket.SHUT_WR)
-    stream = ours.makefile("rb")
+    stream = Channel(ours)
     found = []
-    while (frame := frames.read(stream)) is not None:
+    while (frame := stream.read()) is not None:
         found.append(frame)
     (begun,) = frames.unpack_scored(found[0][1])
     assert (begun.status, begun.more) == (200, True)

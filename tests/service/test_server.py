@@ -124,7 +124,7 @@ def test_the_front_listens_at_once_and_is_ready_when_init_is_done(serve: Serve, 
 
 def test_what_comes_before_init_is_done_waits_for_it(serve: Serve, bundle: Path, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    server = serve(str(bundle), "--max-queue", "2", TEST_INIT_UNTIL=str(go)).listening()
+    server = serve(str(bundle), "--max-concurrent-requests-per-instance", "2", TEST_INIT_UNTIL=str(go)).listening()
     with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client, ThreadPoolExecutor(3) as threads:
         sent = [threads.submit(client.post, "/score", json={"echo": number}) for number in range(3)]
         wait_until(lambda: any(one.done() for one in sent))
@@ -140,7 +140,7 @@ def test_who_waits_for_a_start_that_fails_is_told_so(serve: Serve, tmp_path: Pat
     server = serve(str(write_bundle(tmp_path / "b", script.replace("'go'", repr(str(tmp_path / "go")))))).listening()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(httpx.post, server.url + "/score", json={"echo": 1}, timeout=WAIT_SECONDS)
-        wait_until(lambda: connected(server) == 1)
+        wait_until(lambda: server.connections() == 1)
         (tmp_path / "go").touch()
         answer = waiting.result()
         assert (answer.status_code, answer.json()["message"]) == (
@@ -150,17 +150,9 @@ def test_who_waits_for_a_start_that_fails_is_told_so(serve: Serve, tmp_path: Pat
         assert server.process.wait(WAIT_SECONDS) == 3
 
 
-def connected(server: Server) -> int:
-    """How many connections the front has accepted, from /proc."""
-    port = f":{httpx.URL(server.url).port:04X}"
-    with open("/proc/net/tcp") as file:  # noqa: PTH123
-        rows = [line.split() for line in file.read().splitlines()[1:]]
-    return sum(row[1].endswith(port) and row[3] == "01" for row in rows)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_was_accepted_is_answered_before_the_end(number: signal.Signals, serve: Serve, tmp_path: Path) -> None:
-    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--max-queue", "5").ready()
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--max-concurrent-requests-per-instance", "6").ready()
     (scorer,) = server.scorers()
     hold = tmp_path / "hold"
 
@@ -235,7 +227,7 @@ def test_sigterm_while_the_model_loads(serve: Serve, bundle: Path, tmp_path: Pat
     scorers = server.scorers()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(httpx.post, server.url + "/score", json={"echo": 1}, timeout=WAIT_SECONDS)
-        wait_until(lambda: connected(server) == 1)
+        wait_until(lambda: server.connections() == 1)
         assert server.end() == 0
         assert (waiting.result().status_code, waiting.result().json()) == (503, {"message": "The service is stopping."})
     assert not any(alive(pid) for pid in scorers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from scorewright import cli
 from scorewright.errors import UsageError
 from scorewright.service import settings
+from scorewright.service.limits import Limits
 from scorewright.service.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "service.md"
@@ -53,7 +55,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("WORKER_COUNT", "0", "worker_count is '0': input should be greater than or equal to 1"),
         ("WORKER_COUNT", "two", "worker_count is 'two': input should be a valid integer"),
         ("SCOREWRIGHT_PORT", "65536", "port is '65536': input should be less than or equal to 65535"),
-        ("SCOREWRIGHT_MAX_QUEUE", "-1", "max_queue is '-1': input should be greater than or equal to 1"),
+        ("SCOREWRIGHT_MAX_QUEUE_BYTES", "-1", "max_queue_bytes is '-1': input should be greater than or equal to 1"),
         ("SCOREWRIGHT_MAX_BODY_BYTES", "1MB", "max_body_bytes is '1MB': input should be a valid integer"),
         ("AZUREML_LOG_LEVEL", "loud", "log_level is 'LOUD': input should be 'CRITICAL', 'ERROR', 'WARNING'"),
     ],
@@ -66,6 +68,41 @@ def test_a_bad_value_is_refused_with_its_name_and_what_is_allowed(
         settings.read(bundle="b")
     assert said in refused.value.message
     assert variable in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            {"max_batch_requests": 50, "max_concurrent_requests_per_instance": 20},
+            "max_batch_requests is 50 and max_concurrent_requests_per_instance 20: "
+            "a batch cannot have more requests than there may be.",
+        ),
+        (
+            {"max_body_bytes": 2000, "max_queue_bytes": 1000},
+            "max_body_bytes is 2000 and max_queue_bytes 1000: there would never be room for the largest body.",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_with_both_numbers(flags: dict[str, int], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        settings.read(bundle="b", **flags)
+    assert refused.value.message == said
+
+
+def test_what_is_not_set_follows_what_is() -> None:
+    assert settings.read(bundle="b").settings.batch_requests == 128
+    assert settings.read(bundle="b", max_concurrent_requests_per_instance=20).settings.batch_requests == 20
+    assert settings.read(bundle="b", http_workers=3).settings.fronts == 3
+
+
+def test_several_fronts_share_what_may_be_accepted_and_each_has_room_for_the_largest_body() -> None:
+    alone = Limits.of(settings.read(bundle="b", http_workers=1, scoring_timeout_ms=0, worker_timeout=0).settings)
+    assert (alone.requests, alone.held_bytes) == (1000, 256 * 1024 * 1024)
+    assert (alone.queue_wait, alone.scoring, alone.worker_silence) == (math.inf, math.inf, math.inf)
+    shared = Limits.of(settings.read(bundle="b", http_workers=3, max_queue_wait_ms=500, scoring_timeout_ms=60).settings)
+    assert (shared.requests, shared.held_bytes) == (334, 100 * 1024 * 1024)
+    assert (shared.queue_wait, shared.scoring, shared.worker_silence) == (0.5, 0.06, 300)
 
 
 def test_a_bundle_and_a_script_are_refused_together() -> None:

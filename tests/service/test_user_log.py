@@ -171,7 +171,7 @@ def test_requests_scored_together_are_named_by_the_first(tmp_path: Path) -> None
     """
     (tmp_path / "score.py").write_text(textwrap.dedent(script))
     with serving(cwd=tmp_path) as serve, ThreadPoolExecutor(5) as threads:
-        server = serve("--entry-script", "score.py", "--max-queue", "2").ready()
+        server = serve("--entry-script", "score.py", "--max-concurrent-requests-per-instance", "3").ready()
 
         def send(name: str) -> int:
             headers = {"x-request-id": name}

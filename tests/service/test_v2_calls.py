@@ -16,8 +16,10 @@ from scorewright.contract.run_form import RunForm
 from scorewright.contract.script import EntryScript
 from scorewright.service import frames, head
 from scorewright.service.calls import Calls
+from scorewright.service.channel import Channel
 from scorewright.service.log import Current
 from scorewright.service.scoring import Scorer
+from scorewright.service.status import Status
 from scorewright.service.v2_calls import V2Calls
 from tests.aml import AMLResponse
 from tests.service.protocols.test_oip import TREE, manifest, rows
@@ -52,12 +54,15 @@ def answers(
     script = EntryScript(Path("score.py"), lambda: None, run, RunForm.of(run), run_many)
     calls = Calls(script, V2Calls(script, lambda: manifest(TREE), 10_000))
     logger = logging.getLogger("scorer")
-    scorer = Scorer(script, calls, theirs, theirs.makefile("rb"), timeout_ms=60_000, current=Current(), logger=logger)
-    scorer.score([frames.Request(f"id-{n}", memoryview(of), memoryview(body)) for n, (of, body) in enumerate(requests)])
+    scorer = Scorer(script, calls, Status.create(), silence=60, current=Current(), logger=logger)
+    scorer.score(
+        Channel(theirs),
+        [frames.Request(f"id-{n}", memoryview(of), memoryview(body)) for n, (of, body) in enumerate(requests)],
+    )
     came: list[Scored] = []
-    stream = ours.makefile("rb")
+    stream = Channel(ours)
     while len(came) < len(requests):
-        frame = frames.read(stream)
+        frame = stream.read()
         assert frame is not None
         came += frames.unpack_scored(frame[1])
     return sorted(came)

@@ -248,7 +248,7 @@ def test_before_init_is_done_the_model_is_known_but_not_ready(serve: Serve, tmp_
 def test_a_full_queue_is_429(serve: Serve, tmp_path: Path) -> None:
     here = tmp_path / "here"
     bundle = str(write_bundle(tmp_path / "b", SCRIPT))
-    server = serve(bundle, "--max-queue", "1", TEST_HERE=str(here)).ready()
+    server = serve(bundle, "--max-concurrent-requests-per-instance", "2", TEST_HERE=str(here)).ready()
     with ThreadPoolExecutor() as pool, httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client:
         held = pool.submit(httpx.post, server.url + INFER, json=infer(6), timeout=WAIT_SECONDS)
         wait_until(here.with_suffix(".started").exists)
@@ -256,7 +256,7 @@ def test_a_full_queue_is_429(serve: Serve, tmp_path: Path) -> None:
         wait_until(lambda: any(done.done() for done in waiting))
         refused = next(done.result() for done in waiting if done.done())
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-        assert refused.json() == {"error": "Too many requests: 1 are waiting to be scored."}
+        assert refused.json() == {"error": "Too many requests: 2 are waiting or being scored."}
         assert client.get("/v2/health/live").status_code == 200
         here.touch()
         assert held.result().status_code == 200

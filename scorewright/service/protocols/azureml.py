@@ -11,11 +11,17 @@ from random import getrandbits
 from typing import TYPE_CHECKING
 
 from scorewright.contract.request import query_values
+from scorewright.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Headers = list[tuple[bytes, bytes]]
+
+BUDGET = b"x-scoring-timeout-ms"
+"""The header by which a client gives its request less time than the service would."""
+
+BUDGET_DIGITS = 10
 
 ID_LIMIT = 100
 """Characters that an id given by a client may have."""
@@ -48,13 +54,14 @@ class Ids:
     """The id of a request, and the headers that tell it to the client.
 
     `refusal` is why the request is not taken although its id is known: a client id that is too long. `deprecated`
-    says that the client sent x-ms-request-id.
+    says that the client sent x-ms-request-id. `budget` is x-scoring-timeout-ms, as it was sent.
     """
 
     request_id: bytes
     headers: Headers
     refusal: str = ""
     deprecated: bool = False
+    budget: bytes | None = None
 
 
 def new_id() -> bytes:
@@ -68,7 +75,7 @@ def read_ids(headers: Iterable[tuple[bytes, bytes]], new_id: bytes) -> Ids:
 
     A header that comes several times is one, joined by commas, as gunicorn has it.
     """
-    request_id, legacy, client, trace = new_id, b"", b"", None
+    request_id, legacy, client, trace, budget = new_id, b"", b"", None, None
     for name, value in headers:
         if name == b"x-request-id":
             request_id = value if request_id is new_id else request_id + b"," + value
@@ -78,6 +85,8 @@ def read_ids(headers: Iterable[tuple[bytes, bytes]], new_id: bytes) -> Ids:
             legacy = legacy + b"," + value if legacy else value
         elif name == b"traceid":
             trace = value if trace is None else trace + b"," + value
+        elif name == BUDGET:
+            budget = value
     traced = [] if trace is None else [(b"traceid", trace)]
     if len(request_id) > ID_LIMIT:
         return Ids(new_id, [(b"x-request-id", new_id), *traced], f"x-request-id must not exceed {ID_LIMIT} characters")
@@ -93,7 +102,18 @@ def read_ids(headers: Iterable[tuple[bytes, bytes]], new_id: bytes) -> Ids:
         answered.append((b"x-ms-request-id", legacy))
     if client:
         answered.append((b"x-ms-client-request-id", client))
-    return Ids(request_id, answered + traced, deprecated=deprecated)
+    return Ids(request_id, answered + traced, deprecated=deprecated, budget=budget)
+
+
+def budget_seconds(told: bytes) -> float:
+    """The seconds that a client gives its request. Raises RequestError 400 if they are no number of milliseconds."""
+    if not told.isdigit() or not 0 < len(told) <= BUDGET_DIGITS or int(told) == 0:
+        shown = told[:40].decode("latin-1")
+        raise RequestError(
+            400,
+            f"{BUDGET.decode()} is {shown!r}, it must be a whole number of milliseconds, 1 to {'9' * BUDGET_DIGITS}",
+        )
+    return int(told) / 1000
 
 
 def query_to_json(query: bytes) -> bytes:

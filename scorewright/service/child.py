@@ -1,0 +1,63 @@
+"""A process of the service's own: started without a shell, waited for without a signal handler."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Child:
+    """A module run as a program. `exit` is done with the exit code once the process has ended."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        self.exit: asyncio.Future[int] = loop.create_future()
+        self._process = process
+        threading.Thread(target=self._wait, args=(loop,), daemon=True).start()
+
+    @classmethod
+    def spawn(cls, module: str, descriptors: Sequence[int], environment: Mapping[str, str]) -> Self:
+        """Start a module, with these file descriptors inherited and their numbers as its arguments.
+
+        Raises OSError if it cannot start.
+        """
+        return cls(
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", module, *map(str, descriptors)],
+                stdin=subprocess.DEVNULL,
+                env=dict(environment),
+                pass_fds=descriptors,
+                # Ctrl-C in a terminal is for the main process: it drains, and ends the others when that is done.
+                start_new_session=True,
+            )
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it now."""
+        self._process.kill()
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        code = self._process.wait()
+        loop.call_soon_threadsafe(self.exit.set_result, code)
+
+
+def outcome(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"it exited with code {code}"
+    try:
+        return f"it was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"it was killed by signal {-code}"

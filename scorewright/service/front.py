@@ -1,0 +1,116 @@
+"""A front: the process, or one of several, that speaks HTTP. It has a queue of its own, and no model."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING
+
+from scorewright import __version__
+from scorewright.errors import ServiceError
+from scorewright.service import rows
+from scorewright.service.engine import Engine
+from scorewright.service.limits import Limits
+from scorewright.service.protocols.cors import Cors
+from scorewright.service.target import SERVER_VERSION
+
+if TYPE_CHECKING:
+    import logging
+    import socket
+    from collections.abc import Sequence
+
+    from scorewright.service.http_server import HttpServer
+    from scorewright.service.settings import Settings
+    from scorewright.service.target import Target
+
+LAST_WORDS_SECONDS = 1.0
+"""How long a service that must end at once still has to tell its clients so."""
+
+
+class Front:
+    """An engine, and the HTTP server in front of it."""
+
+    def __init__(
+        self, settings: Settings, target: Target, listeners: Sequence[socket.socket], logger: logging.Logger
+    ) -> None:
+        count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
+        self.engine = Engine(Limits.of(settings), count)
+        self._settings = settings
+        self._target = target
+        self._listeners = listeners
+        self._log = logger
+        self._http: HttpServer | None = None
+
+    async def serve(self) -> None:
+        """Listen and answer, until drained."""
+        self._http = self._server()
+        # What is loaded now stays: a full collection would walk it all amid requests.
+        gc.collect()
+        gc.freeze()
+        await self._http.serve(sockets=list(self._listeners))
+
+    async def drain(self, serving: asyncio.Task[None], hurry: asyncio.Event) -> None:
+        """Take no new connections, answer what has been accepted, and end.
+
+        Raises ServiceError if it had to hurry, and not every accepted request has been answered.
+        """
+        self.engine.draining = True
+        if self.engine.starting:
+            # What waits for init() has not been begun: it is not waited for.
+            self.engine.close(self.engine.state)
+        hurrying = asyncio.create_task(hurry.wait())
+        if self._http is not None:
+            await self._http.drain()
+        await asyncio.wait({serving, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if hurry.is_set():
+            self.engine.abandon("The service was stopped before this request was answered.")
+            await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
+            serving.cancel()
+            raise ServiceError(
+                "Stopped by a second signal before every accepted request was answered.",
+                hint="Send one signal and wait, to lose none.",
+            )
+
+    async def refuse(self, serving: asyncio.Task[None], reason: str) -> None:
+        """Refuse what waits and what comes, for as long as that takes, and end."""
+        self.engine.close(reason)
+        if self._http is not None:
+            await self._http.drain()
+        await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
+        serving.cancel()
+
+    def _server(self) -> HttpServer:
+        # The web framework takes a while to import: the scorers load the model meanwhile.
+        from scorewright.service import app
+        from scorewright.service.http_server import HttpServer
+        from scorewright.service.score_route import ScoreRoute
+        from scorewright.service.v2_route import V2Route
+
+        settings = self._settings
+        own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
+        score = ScoreRoute(
+            self.engine,
+            max_body_bytes=settings.max_body_bytes,
+            own_headers=own,
+            log=self._log,
+            access=settings.access_log,
+        )
+        v2 = V2Route(
+            self.engine,
+            self._target,
+            version=__version__,
+            max_body_bytes=settings.max_body_bytes,
+            own_headers=own,
+            log=self._log,
+            access=settings.access_log,
+        )
+        return HttpServer.of(
+            app.App(
+                score,
+                v2,
+                app.build(self._target, self.engine, path_prefix=settings.service_path_prefix),
+                engine=self.engine,
+                own_headers=own,
+                cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
+            )
+        )

@@ -1,0 +1,56 @@
+"""How much memory there is, and whether the scorers asked for fit into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scorewright.errors import ServiceError
+
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_MACHINE = Path("/proc/meminfo")
+
+
+def require(scorers: int, pid: int) -> None:
+    """Raise ServiceError if as many scorers as this process, which is one of them, do not fit into memory.
+
+    What counts is the memory that it shares with nobody and has written to: each further one takes as much.
+    """
+    own, room = private(pid), available()
+    if own is not None and room is not None and own * scorers > room:
+        raise ServiceError(
+            f"worker_count is {scorers} and the first scorer has {_megabytes(own)} of its own: "
+            f"all take {_megabytes(own * scorers)}, and there are {_megabytes(room)}.",
+            hint="Ask for fewer scorers, or give the container more memory.",
+        )
+
+
+def private(pid: int) -> int | None:
+    """The bytes of a process that are its alone; None where the system does not tell."""
+    return _field(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
+
+
+def available() -> int | None:
+    """The bytes that this process's container, or the machine with its swap space, has; None if it does not tell."""
+    limits = [int(text) for path in _CGROUP_LIMITS if (text := _read(path).strip()).isdigit()]
+    main, swap = _field(_MACHINE, "MemTotal:"), _field(_MACHINE, "SwapTotal:")
+    machine = [] if main is None else [main + (swap or 0)]
+    return min([*limits, *machine], default=None)
+
+
+def _field(path: Path, name: str) -> int | None:
+    """A line of kilobytes, as /proc has them, in bytes."""
+    for line in _read(path).splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except OSError:
+        return ""
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"

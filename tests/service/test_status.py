@@ -1,0 +1,34 @@
+"""A page that two processes share."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from scorewright.service.status import Status
+
+
+def test_a_fresh_page_asks_for_nothing() -> None:
+    status = Status.create()
+    assert (status.due_at, status.answered, status.closed) == (math.inf, 0, False)
+    status.close()
+    assert status.closed
+
+
+def test_what_one_process_tells_another_reads() -> None:
+    status = Status.create()
+    due = time.monotonic() + 5
+    tell = (
+        "import sys; from scorewright.service.status import Status; "
+        "status = Status(int(sys.argv[1])); status.count(); status.count(); status.due(float(sys.argv[2]))"
+    )
+    words = [sys.executable, "-c", tell, str(status.descriptor), repr(due)]
+    subprocess.run(words, pass_fds=[status.descriptor], check=True)
+    assert (status.due_at, status.answered) == (due, 2)
+    status.idle()
+    assert (status.due_at, status.answered) == (math.inf, 2)
+    status.close()
+    assert not Path(f"/proc/self/fd/{status.descriptor}").exists()
