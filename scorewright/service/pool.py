@@ -41,6 +41,7 @@ class Audience(Protocol):
 class ScorerPool:
     """Keeps `count` scorers alive, and the engine and the audience told of them.
 
+    The first is started by itself: what it takes tells whether there is memory for the others, and it is ready sooner.
     A scorer that has answered something and dies is replaced at once; one that has not, after a wait that doubles.
     One whose time to answer is over is ended.
     """
@@ -62,9 +63,10 @@ class ScorerPool:
         self._log = logger
         self._living: set[ScorerProcess] = set()
         self._count = count
-        self._weighed = False
-        # Spawned before anything else is imported here: they load the model meanwhile.
-        self._tasks = [asyncio.create_task(self._keep(self._spawn())) for _ in range(count)]
+        self._first = asyncio.Event()
+        # Spawned before anything else is imported here: it loads the model meanwhile.
+        self._tasks = [asyncio.create_task(self._keep(self._spawn()))]
+        self._tasks += [asyncio.create_task(self._follow()) for _ in range(count - 1)]
         self._tasks.append(asyncio.create_task(self._watch()))
 
     async def failed(self) -> ScorewrightError:
@@ -89,6 +91,10 @@ class ScorerPool:
             raise ServiceError(f"A scorer process cannot be started: {error}.") from error
         self._living.add(scorer)
         return scorer
+
+    async def _follow(self) -> None:
+        await self._first.wait()
+        await self._keep(self._spawn())
 
     async def _keep(self, scorer: ScorerProcess) -> None:
         await self._start(scorer)
@@ -150,9 +156,9 @@ class ScorerPool:
         except ScriptError:
             self._living.discard(scorer)
             raise
-        if not self._weighed:
-            self._weighed = True
+        if not self._first.is_set():
             memory.require(self._count, scorer.child.pid)
+            self._first.set()
         if scorer.link is not None:
             self._engine.join(scorer.link)
         self._audience.joined(scorer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from scorewright.service import memory
 from tests.service.servers import OBEDIENT, WAIT_SECONDS, alive, children, wait_until, write_bundle
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ def test_a_request_that_kills_its_scorer_fails_alone(number: int, serve: Serve, 
         for value in range(3):
             assert client.post("/score", json={"kill": int(number)}).json() == DIED
             assert client.post("/score", json={"echo": value}).json() == value
+
+
+def test_more_scorers_than_there_is_memory_for_are_refused_with_the_numbers(serve: Serve, tmp_path: Path) -> None:
+    room = memory.available()
+    assert room is not None
+    count = 200
+    script = OBEDIENT.replace("def init():", f"def init():\n    global kept\n    kept = b'x' * {room // count}\n")
+    server = serve(str(write_bundle(tmp_path / "b", script)), "--worker-count", str(count))
+    assert server.process.wait(WAIT_SECONDS) == 9
+    server.line(
+        rf"worker_count is {count} and the first scorer has [\d,]+ MB of its own: all take [\d,]+ MB, and there"
+    )
+    server.line("Ask for fewer scorers, or give the container more memory.")
 
 
 def test_health_is_true_while_no_scorer_can_be_had(serve: Serve, tmp_path: Path) -> None:
