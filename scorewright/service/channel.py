@@ -1,4 +1,4 @@
-"""A scorer's end of a socket to a front: whole frames in, frames out, and file descriptors where they come along."""
+"""A scorer's ends of its sockets to the fronts: whole frames in, frames out, and further sockets as they are given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scorewright.service import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from scorewright.service.frames import Kind
 
@@ -64,3 +64,44 @@ class Channel:
                 return None
             whole += data
         return bytes(whole)
+
+
+class Channels:
+    """The main process's channel, and those of further fronts, whose sockets come over `control`."""
+
+    def __init__(self, main: Channel, control: Channel) -> None:
+        self._main = main
+        self._control = control
+        self._fronts = {main.socket.fileno(): main}
+        self._waiting = select.poll()
+        self._waiting.register(main.socket, select.POLLIN)
+        self._waiting.register(control.socket, select.POLLIN)
+
+    def frames(self) -> Iterator[tuple[Channel, Kind, bytes]]:
+        """What comes, a frame of each channel in turn, until the main one has closed."""
+        while self._main.socket.fileno() in self._fronts:
+            for descriptor, _ in self._waiting.poll():
+                if descriptor == self._control.socket.fileno():
+                    self._accept()
+                elif (channel := self._fronts.get(descriptor)) is not None:
+                    frame = channel.read()
+                    if frame is None:
+                        self.drop(channel)
+                    else:
+                        yield channel, *frame
+
+    def drop(self, channel: Channel) -> None:
+        """A front is gone."""
+        self._waiting.unregister(channel.socket)
+        del self._fronts[channel.socket.fileno()]
+        if channel is not self._main:
+            channel.socket.close()
+
+    def _accept(self) -> None:
+        given = self._control.read_with_descriptor()
+        if given is None:
+            self._waiting.unregister(self._control.socket)
+        elif given[2] is not None:
+            channel = Channel(socket.socket(fileno=given[2]))
+            self._fronts[channel.socket.fileno()] = channel
+            self._waiting.register(channel.socket, select.POLLIN)

@@ -26,7 +26,7 @@ from scorewright.contract.script import MAIN, EntryScript
 from scorewright.errors import ScorewrightError, ScriptError
 from scorewright.service import frames, log, swagger_files, user_log
 from scorewright.service.calls import Calls
-from scorewright.service.channel import Channel
+from scorewright.service.channel import Channel, Channels
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.order import Order
 from scorewright.service.protocols import swagger
@@ -77,42 +77,21 @@ def main() -> int:
     )
     channel.send([frames.pack_json(Kind.READY, ready._asdict())])
     silence = math.inf if order.worker_silence is None else order.worker_silence
-    _score(Scorer(script, calls, status, silence=silence, current=current, logger=logger), channel, control)
+    scorer = Scorer(script, calls, status, silence=silence, current=current, logger=logger)
+    _score(scorer, Channels(channel, control))
     return 0
 
 
-def _score(scorer: Scorer, main: Channel, control: Channel) -> None:
-    """Score what comes over any channel, a frame of each in turn, until the main one is closed."""
-    channels = {main.socket.fileno(): main}
-    waiting = select.poll()
-    waiting.register(main.socket, select.POLLIN)
-    waiting.register(control.socket, select.POLLIN)
-    while True:
-        for descriptor, _ in waiting.poll():
-            if descriptor == control.socket.fileno():
-                given = control.read_with_descriptor()
-                if given is None or given[2] is None:
-                    waiting.unregister(control.socket)
-                    continue
-                channel = Channel(socket.socket(fileno=given[2]))
-                channels[channel.socket.fileno()] = channel
-                waiting.register(channel.socket, select.POLLIN)
-                continue
-            channel = channels[descriptor]
+def _score(scorer: Scorer, channels: Channels) -> None:
+    """Score what comes, until the main process's front is gone."""
+    for channel, kind, payload in channels.frames():
+        # A CANCEL may come when what it cancels has just ended.
+        if kind is Kind.SCORE:
             try:
-                frame = channel.read()
-                # A CANCEL may come when what it cancels has just ended.
-                if frame is not None and frame[0] is Kind.SCORE:
-                    scorer.score(channel, frames.unpack_requests(frame[1]))
+                scorer.score(channel, frames.unpack_requests(payload))
             except (BrokenPipeError, ConnectionResetError):
-                frame = None
                 scorer.lost_front()
-            if frame is None:
-                if channel is main:
-                    return
-                waiting.unregister(channel.socket)
-                del channels[descriptor]
-                channel.socket.close()
+                channels.drop(channel)
 
 
 def _started(order: Order) -> EntryScript:
