@@ -35,15 +35,17 @@ def verdicts(results: Results) -> list[Verdict]:
 
 
 def _verdict(target: Target, reached: Spread | None) -> Verdict:
-    def written(number: float) -> str:
-        return target.unit.format(f"{number:.3g}" if abs(number) < 100 else f"{number:.0f}")
-
-    asked = f"at {'least' if target.at_least else 'most'} {written(target.limit)}{target.aim}"
+    asked = f"at {'least' if target.at_least else 'most'} {target.unit.format(_number(target.limit))}{target.aim}"
     if reached is None:
         return Verdict(what=target.what, asked=asked, reached=None, met=None)
     met = reached.median >= target.limit if target.at_least else reached.median <= target.limit
-    told = f"{written(reached.median)} ({written(reached.low)} – {written(reached.high)})"
+    spread = f"{_number(reached.low)} – {_number(reached.high)}"
+    told = f"{target.unit.format(_number(reached.median))} ({spread})"
     return Verdict(what=target.what, asked=asked, reached=told, met=met)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def _targets() -> Iterator[Target]:

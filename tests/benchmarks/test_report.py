@@ -42,7 +42,7 @@ def test_the_table() -> None:
     assert "- mlserver did not take part: ended with 1 at its start" in lines
     assert "- One row in the model itself: native predict_proba 0.1 ms." in lines
     assert "| scorewright | 2 | 1.20 | 1.20 – 1.20 | 140 |" in lines
-    assert "| cold start to ready, (a) | at most 2.5 s | 1.2 s (1.2 s – 1.2 s) | yes |" in lines
+    assert "| cold start to ready, (a) | at most 2.5 s | 1.2 s (1.2 – 1.2) | yes |" in lines
     assert "| (d) requests/s at 128 connections | at least 10x azmlinfsrv | not measured | – |" in lines
     assert "- Scorewright: python 3.11.7, numpy 2.4.6" in lines
 
