@@ -2,6 +2,7 @@
 # make demo MODEL=cifar10    the same for a small Keras CNN
 # make test                  every test, with a Docker engine and Azure's own inference server set up for them
 # make check                 lint, format, strict types
+# make bench                 the speed of ours, of Azure's own inference server and of MLServer, side by side (25 minutes)
 #
 # Needs python3 (3.11 to 3.13), make and git. Each target installs what it needs into .venv, once.
 
@@ -14,6 +15,7 @@ PY := $(VENV)/bin/python
 JUDGE := .cache/judge
 AZURE := .cache/azure
 KSERVE := .cache/kserve
+MLSERVER := .cache/mlserver
 PINS := constraints/dev.txt
 # pip names each package index that it passes over; only what fails is worth a line.
 INSTALL := -m pip install -qq --disable-pip-version-check
@@ -24,7 +26,7 @@ $(error There is no example MODEL=$(MODEL); there are: $(MODELS))
 endif
 DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_NEEDS)
@@ -41,6 +43,10 @@ check: $(VENV)/.with-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+# Needs wrk (on Debian: apt-get install wrk). Everything else on the machine should be at rest.
+bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done
+	@$(PY) -m benchmarks --out docs/benchmarks
 
 # docs/cli.md, from the commands' own help; a test holds it against them.
 docs: $(VENV)/.with-dev
@@ -93,4 +99,11 @@ $(KSERVE)/.done: $(VENV)/.made constraints/kserve.txt
 	@echo "installing kserve's client into $(KSERVE) (some minutes)"
 	@$(PYTHON) -m venv --clear $(KSERVE)
 	@$(KSERVE)/bin/python $(INSTALL) -r constraints/kserve.txt
+	@touch $@
+
+# MLServer asks for an older FastAPI than ours.
+$(MLSERVER)/.done: $(VENV)/.made constraints/mlserver.txt
+	@echo "installing MLServer into $(MLSERVER) (some minutes)"
+	@$(PYTHON) -m venv --clear $(MLSERVER)
+	@$(MLSERVER)/bin/python $(INSTALL) -r constraints/mlserver.txt
 	@touch $@
