@@ -17,7 +17,7 @@ def test_frames_of_any_size_come_one_by_one_and_nothing_is_read_ahead() -> None:
         assert not channel.waits()
         large = bytes(range(256)) * 20_000
         sent = [(Kind.SCORE, b""), (Kind.CANCEL, b"x"), (Kind.PIECE, large), (Kind.READY, b"end")]
-        writer = threading.Thread(target=lambda: [ours.sendall(frames.pack(*frame)) for frame in sent])
+        writer = threading.Thread(target=ours.sendall, args=[b"".join(frames.pack(*frame) for frame in sent)])
         writer.start()
         assert [channel.read(), channel.read()] == sent[:2]
         assert channel.read() == sent[2]
