@@ -46,5 +46,7 @@ class ModelSpec:
     """The pandas type of a column whose values do not tell it, e.g. datetime64[ns]."""
     none_columns: tuple[str, ...] = ()
     """Columns in which the model's missing value is None, not NaN."""
+    block: int | None = 1
+    """How many rows a call of the model is padded to a multiple of; None: no number makes batches exact."""
     largest: float | None = None
     """The largest number the model takes, where that is less than a float64 holds."""

@@ -96,7 +96,7 @@ def run(raw_data: str) -> Any:
     """Answer one request: {method: one item a row}, or a 400 that says what is wrong with it."""
     try:
         method, rows = parse(raw_data)
-        return {method: call(method, table(rows))}
+        return {method: call(method, rows)}
     except BadRequest as error:
         return refusal(error)
 
@@ -117,7 +117,7 @@ def run_many(raw_requests: list[str]) -> list[Any]:
             waiting.setdefault(method, []).append((position, rows))
     for method, group in waiting.items():
         try:
-            scored = call(method, table(np.concatenate([rows for _, rows in group])))
+            scored = call(method, np.concatenate([rows for _, rows in group]))
         except BadRequest:  # the model refuses a row of one of them: each is scored by itself
             for position, _ in group:
                 answers[position] = run(raw_requests[position])
@@ -138,8 +138,9 @@ def refusal(error: BadRequest) -> Any:
     return AMLResponse({"message": str(error)}, 400, json_str=True)
 
 
-def call(method: str, X: Any) -> list[Any]:
+def call(method: str, rows: np.ndarray[Any, Any]) -> list[Any]:
     """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
+    X = table(rows)
     try:
         result = getattr(model, method)(X)
     except ValueError as error:
