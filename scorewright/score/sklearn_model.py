@@ -10,6 +10,7 @@ from scorewright.score import probe
 from scorewright.score.block import ALONE
 from scorewright.score.columns import plain_rows
 from scorewright.score.compare import json_form
+from scorewright.score.forest import forest_of
 from scorewright.score.parts import distributions, inner
 from scorewright.score.sklearn_block import block_of
 from scorewright.score.sklearn_sample import fitting_sample, made_sample, require_names
@@ -80,6 +81,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         frame_types=seen.frame_types,
         none_columns=seen.none_columns,
         block=block,
+        forest=forest_of(estimator, methods),
         largest=seen.largest,
     )
 
