@@ -97,6 +97,9 @@ class Manifest(_Part):
     sample: SampleInfo
     entry_script: str = "score.py"
     batch_entry_script: str = "batch_score.py"
+    block: Annotated[int, Field(ge=1)] | None = 1
+    """Every call of the model has a multiple of so many rows, which makes an answer the same, byte for byte, alone and
+    in a batch. None: no number does, and each request is scored by a call of its own."""
     notes: tuple[str, ...] = ()
     """What the user should know: what was assumed, which methods were left out and why."""
     files: dict[str, str]

@@ -14,13 +14,11 @@ from scorewright.bundle import Bundle
 from scorewright.errors import BundleError, CheckFailedError, ScorewrightError
 from scorewright.score.batch_file import batch_rows, write_batch_file
 from scorewright.score.compare import difference
+from scorewright.score.mixed_requests import BAD_REQUEST, mixed_requests
 from scorewright.score.rehearsal import Step, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-BAD_REQUEST = '{"data": {"scorewright": []}}'
-"""A request no model takes: run_many must refuse it without spoiling its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,12 @@ def check(
     with tempfile.TemporaryDirectory() as folder:
         file = write_batch_file(bundle.manifest.signature, sample["data"], Path(folder))
         request = json.dumps(sample)
-        steps = rehearse(
-            bundle.root, bundle.model_dir, [request, BAD_REQUEST, request], file, allow_version_skew=allow_version_skew
-        )
+        requests = [request, BAD_REQUEST, *mixed_requests(bundle.manifest.signature, sample["data"]), request]
+        steps = rehearse(bundle.root, bundle.model_dir, requests, file, allow_version_skew=allow_version_skew)
         for step in steps:
             if step.error:
                 raise _failed(step)
-            detail = _judge(step, expected, bundle)
+            detail = _judge(step, expected, bundle, len(requests))
             passed(step.name, detail, step.seconds, step.memory)
     return done
 
@@ -99,7 +96,7 @@ def _failed(step: Step) -> CheckFailedError:
     return CheckFailedError(f"{step.name}: {step.error}{printed}", hint=step.hint)
 
 
-def _judge(step: Step, expected: Any, bundle: Bundle) -> str:
+def _judge(step: Step, expected: Any, bundle: Bundle, asked: int) -> str:
     if step.name == "init":
         return f"{bundle.manifest.model.kind} loaded"
     if step.name == "batch":
@@ -109,13 +106,15 @@ def _judge(step: Step, expected: Any, bundle: Bundle) -> str:
         return f"{len(found)} rows equal expected_response.json"
     if not step.result:
         return "the script has none"
-    _require(step, "" if len(step.result) == 3 else f"{len(step.result)} answers to 3 requests")
-    first, bad, last = step.result
+    _require(step, "" if len(step.result) == asked else f"{len(step.result)} answers to {asked} requests")
+    first, bad, last = step.result[0], step.result[1], step.result[-1]
     for status, body in (first, last):
         words = f"status {status}: {body}" if status != 200 else difference(expected, body)
         _require(step, words)
     if bad[0] != 400:
         _require(step, f"a bad request was answered {bad[0]}, it must be 400")
+    if step.name == "run_many":
+        return f"{asked} requests are answered in batches as they are alone, byte for byte"
     return "the sample equals expected_response.json, a bad request is refused"
 
 

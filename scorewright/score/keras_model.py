@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.bundle import Method, ModelInfo, Signature, TensorSpec
 from scorewright.errors import ModelError, NotFittedError, SampleError, UnsupportedModelError
+from scorewright.score.block import ALONE
 from scorewright.score.compare import json_form
+from scorewright.score.keras_block import block_of
 from scorewright.score.spec import LoadedModel, ModelSpec
 from scorewright.versions import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 METHOD = "predict"
 SAMPLE_VALUES = 20_000
@@ -32,7 +34,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
     inputs, traits = _saved_inputs(model.value) if model.format == "savedmodel" else _keras_inputs(model.value)
     features = _feature_names(inputs, sample)
     arrays = _arrays(inputs, sample)
-    results = _call(model, inputs, traits, arrays)
+    results = _call(_network(model, traits), inputs, arrays)
     outputs = tuple(
         TensorSpec(name=name, dtype=_dtype(array.dtype), shape=(None, *array.shape[1:]))
         for name, array in results.items()
@@ -41,7 +43,13 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         array.ndim for array in results.values()
     ):
         raise UnsupportedModelError("The model does not answer one item a row, so its answers cannot be told apart.")
-    notes = ("The sample was made from the model alone; give --sample for real values.",) if sample is None else ()
+    notes: tuple[str, ...] = (
+        ("The sample was made from the model alone; give --sample for real values.",) if sample is None else ()
+    )
+    compiled = _compiled(model, _network(model, traits), inputs)
+    block = block_of(lambda rows: _results(compiled, inputs, rows), inputs, arrays)
+    if block is None:
+        notes += (ALONE,)
     kinds = ["tensorflow", "numpy"] if model.format == "savedmodel" else ["keras", "tensorflow", "numpy"]
     signature = Signature(
         layout="tensors",
@@ -61,6 +69,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         sample_made=sample is None,
         notes=notes,
         traits=traits,
+        block=block,
     )
 
 
@@ -238,31 +247,47 @@ def _made(spec: TensorSpec) -> Any:
     return np.linspace(0, 1, num=int(np.prod(shape))).round(4).reshape(shape).astype(spec.dtype)
 
 
-def _call(model: LoadedModel, inputs: Sequence[TensorSpec], traits: frozenset[str], arrays: dict[str, Any]) -> Any:
-    """The model's own answers, by output. Raises SampleError if it cannot take the sample."""
+def _network(model: LoadedModel, traits: frozenset[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The model as a function from tensors by input to tensors by output."""
+    value: Any = model.value
+
+    def call(tensors: dict[str, Any]) -> dict[str, Any]:
+        if model.format == "savedmodel":
+            return dict(value.signatures["serving_default"](**tensors))
+        alone = next(iter(tensors.values())) if len(tensors) == 1 else list(tensors.values())
+        results = value(tensors if "dict-inputs" in traits else alone, training=False)
+        if isinstance(results, dict):
+            return dict(results)
+        many = isinstance(results, list | tuple)
+        return dict(zip(value.output_names if many else [METHOD], results if many else [results], strict=True))
+
+    return call
+
+
+def _compiled(model: LoadedModel, network: Any, inputs: Sequence[TensorSpec]) -> Any:
+    """The network as the script compiles it; a SavedModel is compiled already."""
     import tensorflow as tf
 
-    value: Any = model.value
-    tensors = {spec.name: tf.constant(arrays[spec.name], dtype=spec.dtype) for spec in inputs}
+    shapes = {spec.name: tf.TensorSpec(spec.shape, spec.dtype) for spec in inputs}
+    return network if model.format == "savedmodel" else tf.function(network, input_signature=[shapes])
+
+
+def _results(network: Any, inputs: Sequence[TensorSpec], arrays: dict[str, Any]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    results = network({spec.name: tf.constant(arrays[spec.name], dtype=spec.dtype) for spec in inputs})
+    return {name: result.numpy() for name, result in results.items()}
+
+
+def _call(network: Any, inputs: Sequence[TensorSpec], arrays: dict[str, Any]) -> Any:
+    """The model's own answers, by output. Raises SampleError if it cannot take the sample."""
     try:
-        if model.format == "savedmodel":
-            results = value.signatures["serving_default"](**tensors)
-        elif "dict-inputs" in traits:
-            results = value(tensors, training=False)
-        else:
-            results = value(
-                list(tensors.values()) if len(tensors) > 1 else next(iter(tensors.values())), training=False
-            )
+        return _results(network, inputs, arrays)
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SampleError(
             f"The model raises on the sample: {first}", hint="Give a --sample it was trained on."
         ) from None
-    if not isinstance(results, dict):
-        many = isinstance(results, list | tuple)
-        names = list(value.output_names) if many else [METHOD]
-        results = dict(zip(names, results if many else [results], strict=True))
-    return {name: array.numpy() for name, array in results.items()}
 
 
 def _request(inputs: Sequence[TensorSpec], arrays: dict[str, Any]) -> Any:

@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scorewright.errors import CheckFailedError
 from scorewright.versions import ALLOW_VERSION_SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STEPS = ("init", "run", "run_many", "batch")
+
+BATCHES = (2, 5)
+"""How many requests run_many() is given at once, besides all of them."""
 
 LAST_LINES = 40
 """How much of what the script printed is shown when a step fails."""
@@ -105,23 +109,40 @@ def _tail(printed: Any) -> str:
     return "\n".join(printed.read().decode(errors="replace").splitlines()[-LAST_LINES:])
 
 
+def _encoded(values: list[Any]) -> list[tuple[int, bytes]]:
+    """What run() or run_many() returned as status and body. Raises what is given in place of an answer."""
+    from scorewright.contract.answer import answer
+
+    failed = next((value for value in values if isinstance(value, Exception)), None)
+    if failed is not None:
+        raise failed
+    return [(told.status, told.body) for told in map(answer, values)]
+
+
+def _parsed(answers: list[tuple[int, bytes]]) -> list[list[Any]]:
+    return [[status, json.loads(body)] for status, body in answers]
+
+
+def _require_equal(batched: list[tuple[int, bytes]], alone: list[tuple[int, bytes]]) -> None:
+    """Raise CheckFailedError unless the answers of run_many() are those of run(), byte for byte."""
+    for found, expected in zip(batched, alone, strict=True):
+        if found != expected:
+            place = next((at for at, byte in enumerate(expected[1]) if found[1][at : at + 1] != bytes([byte])), 0)
+            shown = slice(max(place - 40, 0), place + 40)
+            raise CheckFailedError(
+                f"a request is answered {expected[0]} …{expected[1][shown].decode(errors='replace')}… alone and "
+                f"{found[0]} …{found[1][shown].decode(errors='replace')}… among others",
+                hint="Make the bundle again on a machine like this one, or serve it with --max-batch-requests 1.",
+            )
+
+
 def _child(report_to: int) -> None:
     plan = json.load(sys.stdin)
     root, model_dir, requests = Path(plan["root"]), Path(plan["model_dir"]), plan["requests"]
     sys.argv = [str(root / "score.py")]
-    from scorewright.contract.answer import answer
     from scorewright.contract.request import HttpRequest
     from scorewright.contract.script import EntryScript
     from scorewright.errors import ScorewrightError
-
-    def answers(values: list[Any]) -> list[list[Any]]:
-        results = []
-        for value in values:
-            if isinstance(value, Exception):
-                raise value
-            encoded = answer(value)
-            results.append([encoded.status, json.loads(encoded.body)])
-        return results
 
     def init() -> Any:
         script = EntryScript.load(root / "score.py", model_dir=model_dir)
@@ -130,13 +151,22 @@ def _child(report_to: int) -> None:
 
     def run() -> Any:
         json_body = [("content-type", "application/json")]
-        return answers(
-            [state["script"].call(HttpRequest(headers=json_body, body=request.encode())) for request in requests]
-        )
+        calls = (HttpRequest(headers=json_body, body=request.encode()) for request in requests)
+        state["alone"] = _encoded([state["script"].call(call) for call in calls])
+        return _parsed(state["alone"])
 
     def run_many() -> Any:
         many = state["script"].run_many
-        return answers(many(requests)) if many is not None else []
+        if many is None:
+            return []
+        whole = _encoded(many(requests))
+        if len(whole) == len(requests):
+            _require_equal(whole, state["alone"])
+            for size in BATCHES:
+                for start in range(0, len(requests), size):
+                    few = slice(start, start + size)
+                    _require_equal(_encoded(many(requests[few])), state["alone"][few])
+        return _parsed(whole)
 
     def batch() -> Any:
         script = EntryScript.load(root / "batch_score.py", model_dir=model_dir)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from scorewright.bundle import ModelInfo
 from scorewright.errors import ModelError, NotFittedError, SampleError, UnsupportedModelError
 from scorewright.score import probe
+from scorewright.score.block import ALONE
 from scorewright.score.columns import plain_rows
 from scorewright.score.compare import json_form
+from scorewright.score.forest import forest_of
 from scorewright.score.parts import distributions, inner
+from scorewright.score.sklearn_block import block_of
 from scorewright.score.sklearn_sample import fitting_sample, made_sample, require_names
 from scorewright.score.sklearn_signature import signature_of
 from scorewright.score.spec import LoadedModel, ModelSpec
@@ -57,6 +60,9 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
     methods = _working(estimator, [name for name in METHODS if hasattr(estimator, name)], X, made, notes)
     default = _default(estimator, methods, method)
     seen = signature_of(estimator, methods, default, X)
+    block = block_of(estimator, methods, seen.signature, X)
+    if block is None:
+        notes.append(ALONE)
     names, helpers = distributions(estimator)
     base = ["scikit-learn", "joblib", "numpy", "scipy", *(["pandas"] if seen.signature.dataframe else []), *names]
     rows = min(len(X), SAMPLE_ROWS)
@@ -74,6 +80,8 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         traits=seen.traits,
         frame_types=seen.frame_types,
         none_columns=seen.none_columns,
+        block=block,
+        forest=forest_of(estimator, methods),
         largest=seen.largest,
     )
 

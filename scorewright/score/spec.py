@@ -24,6 +24,14 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
+class Forest:
+    """A forest inside a model: how it is reached from there (".steps[-1][1]"), and the method its trees add up to."""
+
+    path: str
+    method: Literal["predict", "predict_proba"]
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The outcome of looking into a model."""
 
@@ -46,5 +54,8 @@ class ModelSpec:
     """The pandas type of a column whose values do not tell it, e.g. datetime64[ns]."""
     none_columns: tuple[str, ...] = ()
     """Columns in which the model's missing value is None, not NaN."""
+    block: int | None = 1
+    """How many rows a call of the model is padded to a multiple of; None: no number makes batches exact."""
+    forest: Forest | None = None
     largest: float | None = None
     """The largest number the model takes, where that is less than a float64 holds."""

@@ -46,7 +46,7 @@ def scored(path: Path) -> pd.DataFrame:
         rows = read(path)
         if not rows:
             return pd.DataFrame({"file": [], "row": []}, dtype=object)
-        answers = score.call(method, score.table(score.checked(rows, "data", None)))
+        answers = score.call(method, score.checked(rows, "data", None))
     except ValueError as error:  # score.BadRequest is one
         raise ValueError(f"{path}: {error}") from None
     return pd.DataFrame({"file": path.name, "row": np.arange(len(rows))}).join(columns(answers))

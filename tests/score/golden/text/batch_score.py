@@ -44,7 +44,7 @@ def scored(path: Path) -> pd.DataFrame:
         rows = read(path)
         if not rows:
             return pd.DataFrame({"file": [], "row": []}, dtype=object)
-        answers = score.call(method, score.table(score.checked(rows, "data")))
+        answers = score.call(method, score.checked(rows, "data"))
     except ValueError as error:  # score.BadRequest is one
         raise ValueError(f"{path}: {error}") from None
     return pd.DataFrame({"file": path.name, "row": np.arange(len(rows))}).join(columns(answers))
