@@ -65,7 +65,7 @@ def _at(rows: Any, places: list[int]) -> Any:
         return rows[places]
     import pandas as pd
 
-    return pd.DataFrame({name: rows[name].array.take(places) for name in rows})
+    return pd.DataFrame({name: rows[name].take(places).reset_index(drop=True) for name in rows})
 
 
 def _is_exact(estimator: Any) -> bool:

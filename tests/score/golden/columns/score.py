@@ -348,9 +348,9 @@ def column(name: str, values: list[Any]) -> Any:
         return np.array(values, dtype=dtype)
     if dtype == "datetime":
         return pd.to_datetime(values, utc="," in FRAME_TYPES[name]).astype(FRAME_TYPES[name])
-    if name in FRAME_TYPES:
-        return pd.array(values, dtype=FRAME_TYPES[name])
-    return pd.Series(values) if missing else np.array(values, dtype=dtype)
+    if missing or name in FRAME_TYPES:
+        return pd.Series(values, dtype=FRAME_TYPES.get(name))
+    return np.array(values, dtype=dtype)
 
 
 def is_text(value: str) -> bool:
