@@ -16,6 +16,7 @@ JUDGE := .cache/judge
 AZURE := .cache/azure
 KSERVE := .cache/kserve
 MLSERVER := .cache/mlserver
+SERVE := .cache/serve
 PINS := constraints/dev.txt
 # pip names each package index that it passes over; only what fails is worth a line.
 INSTALL := -m pip install -qq --disable-pip-version-check
@@ -45,7 +46,7 @@ check: $(VENV)/.with-dev
 	$(VENV)/bin/mypy
 
 # Needs wrk (on Debian: apt-get install wrk). Everything else on the machine should be at rest.
-bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done
+bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done $(SERVE)/.done
 	@$(PY) -m benchmarks --out docs/benchmarks
 
 # docs/cli.md, from the commands' own help; a test holds it against them.
@@ -99,6 +100,13 @@ $(KSERVE)/.done: $(VENV)/.made constraints/kserve.txt
 	@echo "installing kserve's client into $(KSERVE) (some minutes)"
 	@$(PYTHON) -m venv --clear $(KSERVE)
 	@$(KSERVE)/bin/python $(INSTALL) -r constraints/kserve.txt
+	@touch $@
+
+# What an image has that serves a plain scikit-learn model or an ONNX one: no pandas, no TensorFlow.
+$(SERVE)/.done: $(VENV)/.made $(PINS) pyproject.toml
+	@echo "installing scorewright, scikit-learn and onnxruntime into $(SERVE)"
+	@$(PYTHON) -m venv --clear $(SERVE)
+	@$(SERVE)/bin/python $(INSTALL) -c $(PINS) -e . joblib scikit-learn onnxruntime
 	@touch $@
 
 # MLServer asks for an older FastAPI than ours.

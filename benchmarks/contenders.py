@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(__file__).parent / "scripts"
 JUDGE = ROOT / ".cache/judge/bin"
 MLSERVER = ROOT / ".cache/mlserver/bin"
+SERVE = ROOT / ".cache/serve/bin/python"
+"""An environment with what the image of a plain scikit-learn or ONNX model has: no pandas, no TensorFlow."""
 
 PEER_WORKERS = 2
 """What azmlinfsrv and MLServer are given; Scorewright has a front and one scorer."""
@@ -73,7 +75,7 @@ def launch(key: Key, case: Case, folder: Path) -> Launch:
             served = [str(folder / ("bundle-onnx" if key == "scorewright-onnx" else "bundle"))]
             if not case.bundled:
                 served = ["--entry-script", str(script), "--model-dir", str(folder), "--host", "127.0.0.1"]
-            words = [sys.executable, "-m", "scorewright", "serve", *served, "--port", str(port)]
+            words = [str(_python(key, case)), "-m", "scorewright", "serve", *served, "--port", str(port)]
             return Launch(words, port, "/score", "/", folder=folder, environment={"PYTHONPATH": str(ROOT)})
         case "azmlinfsrv" | "azmlinfsrv-generated":
             bundle = folder / "bundle"
@@ -96,6 +98,12 @@ def launch(key: Key, case: Case, folder: Path) -> Launch:
         case "hello":
             words = [sys.executable, "-m", "benchmarks.hello", str(port)]
             return Launch(words, port, "/", "/", folder=ROOT, environment={"PYTHONPATH": str(ROOT)})
+
+
+def _python(key: Key, case: Case) -> Path:
+    """The environment that the model's image would have, as near as the tests' own comes to it."""
+    plain = case.file.endswith(".joblib") and case.sample.endswith(".npy")
+    return SERVE if plain or key == "scorewright-onnx" else Path(sys.executable)
 
 
 def _generate(case: Case, folder: Path, bundle: Path, *more: str) -> None:
