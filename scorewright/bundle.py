@@ -60,7 +60,7 @@ class Signature(_Part):
     inputs: tuple[TensorSpec, ...]
     features: tuple[str, ...] | None = None
     dataframe: bool = False
-    """Whether the model is given a pandas DataFrame (layout `columns`)."""
+    """Whether the model was fitted on a pandas DataFrame, whose columns it knows by name (layout `columns`)."""
     methods: dict[str, Method]
     default_method: str
     classes: tuple[Scalar, ...] | tuple[tuple[Scalar, ...], ...] | None = None
@@ -70,7 +70,7 @@ class ModelInfo(_Part):
     """The artefact: a path inside the bundle, its format and the class of what is in it."""
 
     path: str
-    format: Literal["joblib", "keras", "h5", "savedmodel"]
+    format: Literal["joblib", "keras", "h5", "savedmodel", "onnx"]
     kind: str
 
 
@@ -81,6 +81,34 @@ class SampleInfo(_Part):
     rows: int
 
 
+class MethodParity(_Part):
+    """How far the converted model's answers to one method are from the model's own.
+
+    `labels` counts the rows whose label (or text) is another. For numbers, `absolute` is the largest difference and
+    `relative` the largest one divided by the model's own number, or by a tenth of the largest number of its column
+    where that is more: a number near 0 has no digits of its own.
+    """
+
+    rows: int
+    labels: int
+    absolute: float
+    relative: float
+
+
+class Parity(_Part):
+    """What was measured before a converted model was taken for the model itself."""
+
+    rows: int
+    """How many rows both were asked about: the sample's, and others made from it."""
+    refused: int
+    """How many more rows were made that the model itself refuses, so that there was nothing to compare."""
+    precision: Literal["float32", "float64"]
+    """What the converted model computes in."""
+    converted_with: dict[str, str]
+    """The releases of what made the model and of what converted it."""
+    methods: dict[str, MethodParity]
+
+
 class Manifest(_Part):
     """bundle.json."""
 
@@ -89,7 +117,9 @@ class Manifest(_Part):
     version: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}$")]
     generator: str
     framework: Literal["scikit-learn", "keras"]
-    runtime: Literal["native"]
+    runtime: Literal["native", "onnx"]
+    parity: Parity | None = None
+    """How the runtime's answers compare with the model's own; None for the runtime `native`, which is the model."""
     model: ModelInfo
     versions: dict[str, str]
     """What made the model and must score it: python, and each distribution by its PyPI name."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -108,11 +108,19 @@ def generate(
     model_version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1",
     out: Annotated[Path | None, typer.Option(help="The bundle's folder; by default ./NAME.")] = None,
     method: Annotated[str | None, typer.Option(help="The default method, e.g. predict.")] = None,
+    runtime: Annotated[
+        Literal["native", "onnx", "auto"],
+        typer.Option(
+            help="What scores the model: its own framework, onnxruntime if that was shown to answer the same, "
+            "or whichever of the two it can be."
+        ),
+    ] = "native",
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
     allow_version_skew: Skew = False,
 ) -> None:
     """Look into a fitted model and write the bundle that serves it."""
     from scorewright.score.generator import generate as generate_bundle
+    from scorewright.score.parity import told
 
     console = Console(highlight=False, soft_wrap=True)
     with console.status("…") as status:
@@ -123,6 +131,7 @@ def generate(
             version=model_version,
             out=out,
             method=method,
+            runtime=runtime,
             force=force,
             allow_version_skew=allow_version_skew,
             on_step=lambda step: status.update(f"{step} …"),
@@ -130,6 +139,8 @@ def generate(
     manifest = bundle.manifest
     methods = ", ".join(manifest.signature.methods)
     console.print(f"{manifest.model.kind}: {methods} (default {manifest.signature.default_method})", markup=False)
+    for answer, measured in manifest.parity.methods.items() if manifest.parity else ():
+        console.print(f"  onnx: {told(answer, measured)}", markup=False)
     for note in manifest.notes:
         console.print(f"  note: {note}", markup=False)
     console.print(f"Wrote {out or bundle.root.name}: {', '.join(sorted(manifest.files))}", markup=False)

@@ -7,7 +7,8 @@ ScorewrightError                 exit 1
 │   ├── NotAModelError
 │   ├── NotFittedError
 │   ├── ModelImportError                  a pickle whose class cannot be imported
-│   └── UnsupportedModelError
+│   ├── UnsupportedModelError
+│   └── ConversionError                   a model that cannot be converted, or whose answers change by it
 ├── SampleError                  exit 5   a sample that does not fit the model
 ├── BundleError                  exit 6   a bundle that is missing, invalid or changed
 │   └── OutputExistsError
@@ -83,6 +84,12 @@ class ModelImportError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The model is one this generator cannot serve."""
+
+
+class ConversionError(ModelError):
+    """The model cannot be converted for another runtime, or was not shown to answer the same in it."""
+
+    default_hint = "Nothing was written. --runtime native scores the model as it is; auto takes onnx only where it can."
 
 
 class SampleError(ScorewrightError):

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 ALLOW_VERSION_SKEW = "SCOREWRIGHT_ALLOW_VERSION_SKEW"
 """Environment variable: `1` lets a generated script start with other versions than those that made its model."""
 
-EXACT = ("scikit-learn", "keras", "tensorflow")
-"""Their pickles and files are only promised to load in the very release that wrote them."""
+EXACT = ("scikit-learn", "keras", "tensorflow", "onnxruntime")
+"""Their pickles and files are only promised to load in the very release that wrote them.
+
+onnxruntime reads files of any release, but in which order it adds up is each release's own: what was measured of
+a converted model's answers was measured with one.
+"""
 
 
 SAME = {"tensorflow": ("tensorflow-cpu", "tensorflow-intel", "tensorflow-macos")}

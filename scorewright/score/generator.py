@@ -20,11 +20,13 @@ from scorewright.score.compare import difference
 from scorewright.score.loader import load_model
 from scorewright.score.mixed_requests import mixed_requests
 from scorewright.score.rehearsal import rehearse
+from scorewright.score.runtime import with_runtime
 from scorewright.score.sample import read_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from scorewright.score.runtime import Runtime
     from scorewright.score.spec import ModelSpec
 
 EXAMPLE_LENGTH = 96
@@ -39,6 +41,7 @@ def generate(
     version: str = "1",
     out: Path | str | None = None,
     method: str | None = None,
+    runtime: Runtime = "native",
     force: bool = False,
     allow_version_skew: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
@@ -51,12 +54,15 @@ def generate(
     name    the model's name in Azure ML; the file's name, or the class's, if it is left out
     out     the folder to write, ./<name> if it is left out
     method  the default method of the endpoint
+    runtime what scores the model: `native`, its own framework; `onnx`, onnxruntime, if the model can be converted
+            and was shown to answer the same; `auto`, onnx where that is so, else native
     force   replace a bundle that is there already
 
     The bundle is built beside `out` and renamed when the generated script has answered the sample, in a
     process of its own, as the model itself does: `out` is never half written.
 
-    Raises ModelError, SampleError, VersionSkewError, OutputExistsError, CheckFailedError.
+    Raises ModelError (of the runtime, ConversionError), SampleError, VersionSkewError, OutputExistsError,
+    CheckFailedError.
     """
     name = name or _default_name(model)
     if not re.match(NAME_PATTERN, name):
@@ -71,6 +77,10 @@ def generate(
     on_step("looking into the model")
     inspect, answers = _inspector(loaded.framework)
     spec: ModelSpec = inspect(loaded, rows, method)
+    direct = answers(spec)
+    if runtime != "native":
+        on_step("converting the model to ONNX and comparing its answers")
+        spec = with_runtime(spec, runtime)
     with (
         _folders_above(target),
         tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside,
@@ -86,14 +96,14 @@ def generate(
         _write(folder / "score.py", render.entry_script(spec, name, ("", "")))
         on_step("rehearsing the script")
         try:
-            response = _rehearsed(spec, folder, answers(spec), allow_version_skew)
+            response = _rehearsed(spec, folder, direct, allow_version_skew)
         except _BatchError:
             if spec.block is None:
                 raise
             # The model was measured in this process; that it differs in the script's own must not cost the user more.
             spec = replace(spec, block=None, notes=(*spec.notes, ALONE))
             _write(folder / "score.py", render.entry_script(spec, name, ("", "")))
-            response = _rehearsed(spec, folder, answers(spec), allow_version_skew)
+            response = _rehearsed(spec, folder, direct, allow_version_skew)
         _write(folder / "expected_response.json", _json(response))
         example = (_short(request), _short(response))
         _write(folder / "score.py", render.entry_script(spec, name, example))
@@ -172,7 +182,9 @@ def _write_model(spec: ModelSpec, folder: Path) -> None:
     path = folder / spec.info.path
     path.parent.mkdir(parents=True)
     source = spec.model.source
-    if source is None and spec.model.framework == "keras":
+    if spec.converted:
+        path.write_bytes(spec.converted.content)
+    elif source is None and spec.model.framework == "keras":
         spec.model.value.save(path)  # type: ignore[attr-defined]
     elif source is None:
         import joblib
@@ -231,14 +243,15 @@ def _manifest(spec: ModelSpec, folder: Path, name: str, version: str) -> Manifes
     older = tuple(
         f"The model was saved by {package} {made_with}; this bundle is made for {package} {spec.versions[package]}."
         for package, made_with in spec.model.trained_with.items()
-        if made_with != spec.versions[package]
+        if made_with != spec.versions.get(package, made_with)
     )
     return Manifest(
         name=name,
         version=version,
         generator=render.GENERATOR,
         framework=spec.model.framework,
-        runtime="native",
+        runtime=spec.runtime,
+        parity=spec.converted.parity if spec.converted else None,
         model=spec.info,
         versions=spec.versions,
         signature=spec.signature,

@@ -20,6 +20,9 @@ METHOD = "predict"
 SAMPLE_VALUES = 20_000
 """How many values a sample request may hold: one image, or three rows of a table."""
 
+COMPARED_ROWS = 256
+"""How many rows of a sample a converted model is compared on."""
+
 ANY_SIZE = 8
 """The size a made sample has where the model takes any."""
 
@@ -33,8 +36,9 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         raise ModelError(f"A Keras model has no method {method!r}.", hint="It has: predict.")
     inputs, traits = _saved_inputs(model.value) if model.format == "savedmodel" else _keras_inputs(model.value)
     features = _feature_names(inputs, sample)
-    arrays = _arrays(inputs, sample)
-    results = _call(_network(model, traits), inputs, arrays)
+    whole = _arrays(inputs, sample)
+    arrays = _few(whole)
+    results = _call(network_of(model, traits), inputs, arrays)
     outputs = tuple(
         TensorSpec(name=name, dtype=_dtype(array.dtype), shape=(None, *array.shape[1:]))
         for name, array in results.items()
@@ -46,7 +50,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
     notes: tuple[str, ...] = (
         ("The sample was made from the model alone; give --sample for real values.",) if sample is None else ()
     )
-    compiled = _compiled(model, _network(model, traits), inputs)
+    compiled = _compiled(model, network_of(model, traits), inputs)
     block = block_of(lambda rows: _results(compiled, inputs, rows), inputs, arrays)
     if block is None:
         notes += (ALONE,)
@@ -70,6 +74,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         notes=notes,
         traits=traits,
         block=block,
+        whole_sample={name: array[:COMPARED_ROWS] for name, array in whole.items()},
     )
 
 
@@ -176,7 +181,7 @@ def _feature_names(inputs: Sequence[TensorSpec], sample: Any) -> tuple[str, ...]
 
 
 def _arrays(inputs: Sequence[TensorSpec], sample: Any) -> dict[str, Any]:
-    """The sample as one array an input, a few rows of it. Raises SampleError."""
+    """The sample as one array an input. Raises SampleError."""
     import numpy as np
 
     if sample is None:
@@ -199,6 +204,11 @@ def _arrays(inputs: Sequence[TensorSpec], sample: Any) -> dict[str, Any]:
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         raise SampleError(f"The sample's arrays have different numbers of rows: {counts}.")
+    return arrays
+
+
+def _few(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The first rows: a request of an image holds one."""
     values = sum(array[0].size for array in arrays.values())
     keep = max(1, min(3, SAMPLE_VALUES // max(values, 1) if values < 1000 else 1))
     return {name: array[:keep] for name, array in arrays.items()}
@@ -247,7 +257,13 @@ def _made(spec: TensorSpec) -> Any:
     return np.linspace(0, 1, num=int(np.prod(shape))).round(4).reshape(shape).astype(spec.dtype)
 
 
-def _network(model: LoadedModel, traits: frozenset[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def call(spec: ModelSpec, arrays: dict[str, Any]) -> dict[str, Any]:
+    """The model's own answers to rows, one array an output. Raises SampleError if it refuses them."""
+    answers: dict[str, Any] = _call(network_of(spec.model, spec.traits), spec.signature.inputs, arrays)
+    return answers
+
+
+def network_of(model: LoadedModel, traits: frozenset[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The model as a function from tensors by input to tensors by output."""
     value: Any = model.value
 

@@ -61,13 +61,14 @@ def _render(template: str, spec: ModelSpec, name: str, example: tuple[str, str],
     environment.filters["literal"] = literal
     environment.filters["literal_types"] = _literal_of_words
     return environment.get_template(template).render(
-        **_context(spec, name, example), headline=_headline(headline, spec.info.kind)
+        **_context(spec, name, example), headline=_headline(headline, spec)
     )
 
 
-def _headline(text: str, kind: str) -> str:
-    article = "an" if kind[0] in "AEIOU" else "a"
-    return textwrap.fill(f"{text}, {article} {kind}.", WIDTH - 3, break_long_words=False, break_on_hyphens=False)
+def _headline(text: str, spec: ModelSpec) -> str:
+    kind = spec.info.kind
+    words = f"{text}, {'an' if kind[0] in 'AEIOU' else 'a'} {kind}{' converted to ONNX' if spec.converted else ''}."
+    return textwrap.fill(words, WIDTH - 3, break_long_words=False, break_on_hyphens=False)
 
 
 def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, Any]:
@@ -78,14 +79,19 @@ def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, 
     if signature.layout == "columns":
         names = tuple(column.name for column in signature.inputs) if signature.dataframe else None
     outputs = tuple(output.name for method in signature.methods.values() for output in method.outputs)
-    pinned = ("scikit-learn",) if spec.model.framework == "scikit-learn" else ("keras", "tensorflow")
-    if spec.info.format == "savedmodel":
+    pinned: tuple[str, ...] = ("scikit-learn",) if spec.model.framework == "scikit-learn" else ("keras", "tensorflow")
+    if spec.converted:
+        pinned = ("onnxruntime",)
+    elif spec.info.format == "savedmodel":
         pinned = ("tensorflow",)
     return {
         "name": name,
         "kind": spec.info.kind,
         "generator": GENERATOR,
         "framework": spec.model.framework,
+        "runtime": spec.runtime,
+        "one_thread": spec.converted is not None and spec.converted.one_thread,
+        "column_types": spec.column_types,
         "info": spec.info,
         "pinned": {package: spec.versions[package] for package in pinned},
         "layout": signature.layout,

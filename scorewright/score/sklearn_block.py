@@ -10,6 +10,8 @@ from scorewright.score.parts import parts
 from scorewright.score.variations import variations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from scorewright.bundle import Signature
 
 ROWS = 24
@@ -45,9 +47,13 @@ def block_of(estimator: Any, methods: list[str], signature: Signature, X: Any) -
 
     with threadpoolctl.threadpool_limits(1):
         # Words are counted in sparse matrices, which are multiplied row by row; long texts are dear.
-        exact = signature.layout == "text" or _is_exact(estimator)
-        blocks = (1, *MARGIN) if exact else BLOCKS if is_dear(answers, MARGIN[0]) else MARGIN
-        return smallest_block(answers, len(rows), blocks)
+        exact = signature.layout == "text" or is_exact(estimator)
+        return smallest_block(answers, len(rows), blocks_to_try(answers, exact=exact))
+
+
+def blocks_to_try(answers: Callable[[list[int]], Sequence[Any]], *, exact: bool) -> Sequence[int]:
+    """Which blocks will do if measured to: with a margin for other processors, unless the model is exact or slow."""
+    return (1, *MARGIN) if exact else BLOCKS if is_dear(answers, MARGIN[0]) else MARGIN
 
 
 def _as_served(signature: Signature, X: Any) -> Any:
@@ -68,7 +74,8 @@ def _at(rows: Any, places: list[int]) -> Any:
     return pd.DataFrame({name: rows[name].take(places).reset_index(drop=True) for name in rows})
 
 
-def _is_exact(estimator: Any) -> bool:
+def is_exact(estimator: Any) -> bool:
+    """Whether the estimator and its parts do no linear algebra."""
     return all(
         type(part).__module__.startswith(EXACT)
         if hasattr(part, "get_params") and not isinstance(part, type)

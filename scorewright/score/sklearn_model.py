@@ -31,6 +31,9 @@ SAMPLE_ROWS = 3
 PROBE_ROWS = 50
 """How much of a large sample is looked at."""
 
+COMPARED_ROWS = 1000
+"""How much of it a converted model is compared on."""
+
 REFUSED = {
     "LabelEncoder": "encodes labels, not features",
     "LabelBinarizer": "encodes labels, not features",
@@ -83,6 +86,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         block=block,
         forest=forest_of(estimator, methods),
         largest=seen.largest,
+        whole_sample=sample[:COMPARED_ROWS],
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scorewright.bundle import ModelInfo, Signature
+    from scorewright.bundle import ModelInfo, Parity, Signature
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,20 @@ class Forest:
 
     path: str
     method: Literal["predict", "predict_proba"]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model as an ONNX file: one input an input of the signature, one output a method (Keras: an output)."""
+
+    content: bytes
+    parity: Parity
+    block: int | None
+    """As ModelSpec's, but of calls of onnxruntime."""
+    one_thread: bool
+    """Whether a row is scored sooner by one thread than more could be woken."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Methods that it does not answer as the model does, and in what."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +73,14 @@ class ModelSpec:
     forest: Forest | None = None
     largest: float | None = None
     """The largest number the model takes, where that is less than a float64 holds."""
+    whole_sample: Any = None
+    """All that was looked at of the sample, as the model itself takes it (Keras: one array an input)."""
+    converted: Converted | None = None
+    """The model in its other runtime; None: it is scored by its own framework."""
+
+    column_types: dict[str, str] = field(default_factory=dict)
+    """The numpy type that the converted model takes each column in (layout `columns`)."""
+
+    @property
+    def runtime(self) -> Literal["native", "onnx"]:
+        return "onnx" if self.converted else "native"
