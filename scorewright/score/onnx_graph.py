@@ -29,6 +29,8 @@ class Source:
     """It is from 0 to 1: a tree ensemble's 1 - p may be a rounding below 0."""
     logarithm: bool = False
     """It is the exponential of the answer."""
+    classes: tuple[Any, ...] = ()
+    """The answer is the first of these for which the output, a number a class, is largest."""
 
 
 def mend_trees(graph: Any) -> None:
@@ -180,6 +182,10 @@ def answer_with(graph: Any, sources: Mapping[str, Source]) -> None:
             steps.append(("ConcatFromSequence", [], {"axis": 0, "new_axis": 1}))
         if source.transposed:
             steps.append(("Transpose", [], {"perm": [1, 0, *range(2, len(source.shape or ()) + 1)]}))
+        if source.classes:
+            constants["classes"] = np.array(source.classes, dtype=object if source.dtype == "string" else source.dtype)
+            steps.append(("ArgMax", [], {"axis": -1, "keepdims": 0}))
+            steps.append(("Gather", ["classes"], {}))
         if source.shape is not None:
             constants["shape"] = np.array([-1, *source.shape], dtype="int64")
             steps.append(("Reshape", ["shape"], {}))
@@ -194,6 +200,7 @@ def answer_with(graph: Any, sources: Mapping[str, Source]) -> None:
         graph.initializer.extend(numpy_helper.from_array(value, before + name) for name, value in constants.items())
         for number, (operator, given, attributes) in enumerate(steps):
             inputs = [at, *(before + constant for constant in given)]
+            inputs = inputs[::-1] if operator == "Gather" else inputs  # what is picked comes second
             at = f"{before}{number}"
             graph.node.append(helper.make_node(operator, inputs, [at], **attributes))
         graph.node.append(helper.make_node("Identity", [at], [ANSWER + name]))

@@ -158,12 +158,21 @@ def _candidate(
             for source in _sources(method, answer, output, np.asarray(array), signature)
         ]
         if tried:
-            methods[method] = min(tried, key=lambda one: (one[1].labels, one[1].relative))
+            methods[method] = min(tried, key=lambda one: (one[1].labels, one[1].relative, bool(one[0].classes)))
     return Candidate(model, precision, methods)
 
 
 def _sources(method: str, answer: Any, output: Any, array: Any, signature: Signature) -> Iterator[onnx_graph.Source]:
     """What could be the answer to a method among an output's readings."""
+    if (
+        method == "predict"
+        and answer.ndim == 1
+        and signature.classes
+        and array.shape == (len(answer), len(signature.classes))
+    ):
+        # A tree ensemble's own labels fall the wrong way where two classes are equally probable: it rounds afterwards.
+        dtype = "string" if answer.dtype.kind == "O" else str(answer.dtype)
+        yield onnx_graph.Source(output.name, (), dtype, classes=signature.classes)
     kinds = {dtype.dtype for dtype in signature.methods[method].outputs}
     texts = array.dtype.kind in "OUS"
     if array.size != answer.size or texts != (kinds == {"string"}) or (texts and answer.dtype.kind not in "OUS"):
@@ -191,6 +200,9 @@ def _read(array: Any, source: onnx_graph.Source) -> Any:
     import numpy as np
 
     array = np.swapaxes(array, 0, 1) if source.transposed else array
+    if source.classes:
+        labels = np.array(source.classes, dtype=object if source.dtype == "string" else source.dtype)
+        array = labels[array.argmax(axis=-1)]
     array = array.reshape(-1, *(source.shape or ()))
     if source.dtype == "string":
         return array.astype(object)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from scorewright.bundle import Bundle
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = ("array", "columns", "text", "network", "several")
+NAMES = ("array", "columns", "text", "array_onnx", "columns_onnx", "network", "several", "several_onnx")
+KERAS = ("network", "several", "several_onnx")
 SCRIPTS = ("score.py", "batch_score.py")
 
 
@@ -55,11 +56,37 @@ def text() -> tuple[Any, Any]:
     return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 1, 0, 0]), texts
 
 
+def array_onnx() -> tuple[Any, Any]:
+    return array()
+
+
+def columns_onnx() -> tuple[Any, Any]:
+    """Without what ONNX has no type for, and with gaps among numbers and texts."""
+    X = pd.DataFrame(
+        {
+            "age": [31, 45, 27, 60],
+            "income": [1e3, None, 2e3, 3e3],
+            "city": ["Bonn", "Köln", None, "Köln"],
+            "member": [True, False, True, True],
+        }
+    )
+    transformer = make_column_transformer(
+        (SimpleImputer(), ["age", "income"]),
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]),
+        ("passthrough", ["member"]),
+    )
+    return make_pipeline(transformer, LogisticRegression()).fit(X, ["no", "yes", "no", "yes"]), X
+
+
 def network() -> tuple[Any, Any]:
     import keras
 
     keras.utils.set_random_seed(0)
     return MODELS["tabular"](), pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["a", "b", "c", "d"])
+
+
+def several_onnx() -> tuple[Any, Any]:
+    return several()
 
 
 def several() -> tuple[Any, Any]:
@@ -71,12 +98,14 @@ def several() -> tuple[Any, Any]:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.keras] if name in NAMES[3:] else []) for name in NAMES],
+    params=[pytest.param(name, marks=[pytest.mark.keras] if name in KERAS else []) for name in NAMES],
 )
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Bundle]:
     """A bundle of each layout."""
-    model, sample = globals()[request.param]()
-    return request.param, generate(model, sample, name=request.param, out=tmp_path_factory.mktemp("golden") / "bundle")
+    name = request.param
+    model, sample = globals()[name]()
+    folder = tmp_path_factory.mktemp("golden") / "bundle"
+    return name, generate(model, sample, name=name, out=folder, runtime="onnx" if name.endswith("_onnx") else "native")
 
 
 def normal(script: str) -> str:

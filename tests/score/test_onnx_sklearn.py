@@ -58,7 +58,6 @@ REFUSED = {
     "transformed target": "no converter for TransformedTargetRegressor",
     "classifier chain": "no converter for ClassifierChain",
     "regressor chain": "no converter for RegressorChain",
-    "one against one": "predict gives another label to",
     "output code": "no converter for OutputCodeClassifier",
     "self-training": "no converter for SelfTrainingClassifier",
     "label spreading": "no converter for LabelSpreading",
@@ -125,6 +124,16 @@ def test_a_forest_behind_a_scaler_keeps_every_label_of_20_000_rows() -> None:
     assert probabilities.max() == 1
     assert found.parity.precision == "float64"
     assert found.block == 1
+
+
+def test_of_two_equally_probable_classes_the_first_is_the_label() -> None:
+    """20 trees are divided into 10 and 10 often, and a twentieth is no float32."""
+    X, y = load_breast_cancer(return_X_y=True)
+    model = RandomForestClassifier(20, random_state=0).fit(X, y)
+    random = np.random.default_rng(1)
+    rows = X[random.integers(0, len(X), 20_000)] * random.normal(1, 0.05, (20_000, X.shape[1]))
+    assert (model.predict_proba(rows)[:, 0] == 0.5).sum() > 10
+    assert (asked(converted(model, X), "predict", rows) != model.predict(rows)).sum() == 0
 
 
 def test_a_number_goes_where_float32_puts_it() -> None:
