@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from scorewright.service.http_server import HttpServer
-from scorewright.service.server import listen
+from scorewright.service.listener import listen
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -82,17 +82,19 @@ class SampleInfo(_Part):
 
 
 class MethodParity(_Part):
-    """How far the converted model's answers to one method are from the model's own.
+    """How far the converted model's answers to one method (Keras: an output) are from the model's own.
 
-    `labels` counts the rows whose label (or text) is another. For numbers, `absolute` is the largest difference and
-    `relative` the largest one divided by the model's own number, or by a tenth of the largest number of its column
-    where that is more: a number near 0 has no digits of its own.
+    `labels` counts the rows whose label (or text, or most probable class) is another. For numbers, `absolute` is the
+    largest difference and `relative` the largest one divided by the model's own number, or by a tenth of the largest
+    number of its column (of probabilities: by 0.1) where that is more: a number near 0 has no digits of its own.
     """
 
     rows: int
     labels: int
     absolute: float
     relative: float
+    itself: float = 0.0
+    """The same as `relative`, but of the model's own answers to a row alone and among others."""
 
 
 class Parity(_Part):

@@ -142,7 +142,7 @@ def _tensor(random: Any, way: str, array: Any, chosen: Any, shape: tuple[int, ..
     if way == "near" and shape is None:
         made = array[chosen] + random.normal(0, 0.05 * spread, size)
     elif way == "far":
-        made = random.normal(0, 10 * spread, size)
+        made = random.normal((low + high) / 2, 2 * spread, size)
     elif way == "edges":
         made = random.choice([0.0, low, high, (low + high) / 2], size)
     else:

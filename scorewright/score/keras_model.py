@@ -257,10 +257,11 @@ def _made(spec: TensorSpec) -> Any:
     return np.linspace(0, 1, num=int(np.prod(shape))).round(4).reshape(shape).astype(spec.dtype)
 
 
-def call(spec: ModelSpec, arrays: dict[str, Any]) -> dict[str, Any]:
-    """The model's own answers to rows, one array an output. Raises SampleError if it refuses them."""
-    answers: dict[str, Any] = _call(network_of(spec.model, spec.traits), spec.signature.inputs, arrays)
-    return answers
+def as_served(spec: ModelSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The model as the native script calls it: a function of one array an input to one array an output."""
+    inputs = spec.signature.inputs
+    compiled = _compiled(spec.model, network_of(spec.model, spec.traits), inputs)
+    return lambda arrays: _results(compiled, inputs, arrays)
 
 
 def network_of(model: LoadedModel, traits: frozenset[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:

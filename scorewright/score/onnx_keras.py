@@ -18,14 +18,19 @@ from scorewright.score.spec import Converted
 from scorewright.versions import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from scorewright.score.spec import ModelSpec
+
+    Ask = Callable[[dict[str, Any]], parity.Answers]
 
 SHORT = 0.001
 """A call that takes one thread less, in seconds, is not made shorter by threads that must be woken for it."""
 
-MOST_ROWS = 32
+ALONE_ROWS = 48
+"""How many rows of a kind are also scored alone, to know how far the model differs from itself."""
+
+MOST_ROWS = 16
 """How many rows are asked about in one call: images are large."""
 
 
@@ -41,26 +46,18 @@ def convert(spec: ModelSpec) -> Converted:
         )
     graph = _exported(spec)
     running = session(graph.SerializeToString())
-    parts = _questions(spec)
-    results: list[tuple[Any, parity.Answers]] = []
-    refused = 0
-    for rows in parts:
-        kept, answers, count = parity.answered(lambda rows: keras_model.call(spec, rows), rows)
-        refused += count
-        if answers is not None:
-            results.append((kept, answers))
+    network = keras_model.as_served(spec)
+    blocks = [spec.whole_sample, *challenges.of_tensors(spec.signature.inputs, spec.whole_sample)]
+    asked = [parity.answered(lambda rows: _in_parts(network, rows), block) for block in blocks]
+    results = [(rows, answers) for rows, answers, _ in asked if answers is not None]
     rows, answers = results[0]
-    first = dict(zip([o.name for o in running.get_outputs()], _run(running, None, rows), strict=True))
-    sources = {name: _source(name, answer, first) for name, answer in answers.items()}
+    found = dict(zip([o.name for o in running.get_outputs()], _run(running, None, rows), strict=True))
+    sources = {name: _source(name, answer, found) for name, answer in answers.items()}
     onnx_graph.answer_with(graph.graph, sources)
     content = graph.SerializeToString()
     running = session(content)
-    measured: dict[str, list[MethodParity]] = {name: [] for name in sources}
-    for rows, answers in results:
-        found = _answers(running, sources, rows)
-        for name, answer in answers.items():
-            measured[name].append(parity.compared(answer, found[name]))
-    methods = {name: parity.summed(several) for name, several in measured.items()}
+    measured = [_measured(network, lambda rows: _answers(running, sources, rows), *result) for result in results]
+    methods = {name: parity.summed([one[name] for one in measured]) for name in sources}
     for name, one in methods.items():
         if not parity.same(one):
             raise ConversionError(
@@ -71,7 +68,7 @@ def convert(spec: ModelSpec) -> Converted:
         content,
         Parity(
             rows=sum(len(parity.first(answers)) for _, answers in results),
-            refused=refused,
+            refused=sum(count for _, _, count in asked),
             precision="float32",
             converted_with={name: release for name, release in releases.items() if name != "python"},
             methods=methods,
@@ -86,7 +83,6 @@ def _exported(spec: ModelSpec) -> Any:
     import onnx
 
     model: Any = spec.model.value
-    keras_model.call(spec, spec.whole_sample)  # Keras exports no model that has not been called
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         path = Path(folder) / "model.onnx"
         try:
@@ -116,13 +112,32 @@ def _constants(spec: ModelSpec) -> list[Any]:
     return [np.asarray(outer.numpy()) for outer, _ in captured if outer.dtype not in (tf.resource, tf.variant)]
 
 
-def _questions(spec: ModelSpec) -> list[dict[str, Any]]:
-    blocks = [spec.whole_sample, *challenges.of_tensors(spec.signature.inputs, spec.whole_sample)]
-    return [
-        parity.taken(block, slice(start, start + MOST_ROWS))
-        for block in blocks
-        for start in range(0, len(parity.first(block)), MOST_ROWS)
-    ]
+def _in_parts(ask: Ask, rows: dict[str, Any]) -> parity.Answers:
+    starts = range(0, len(parity.first(rows)), MOST_ROWS)
+    answers: parity.Answers = parity.joined([ask(parity.taken(rows, slice(at, at + MOST_ROWS))) for at in starts])
+    return answers
+
+
+def _measured(network: Ask, conversion: Ask, rows: dict[str, Any], expected: parity.Answers) -> dict[str, MethodParity]:
+    """The differences of each output: of the conversion from the network, and of the network from itself alone."""
+    import numpy as np
+
+    found = _in_parts(conversion, rows)
+    chosen = np.unique(np.linspace(0, len(parity.first(rows)) - 1, ALONE_ROWS).astype(int))
+    lone = parity.joined([network(parity.taken(rows, slice(row, row + 1))) for row in chosen.tolist()])
+    measured = {}
+    for name, answer in expected.items():
+        alone = answer.copy()
+        alone[chosen] = lone[name]
+        one = parity.compared(answer, found[name])
+        labels = one.labels + (_other_classes(answer, found[name]) if parity.are_probabilities(answer) else 0)
+        itself = parity.compared(answer, alone).relative
+        measured[name] = one.model_copy(update={"labels": labels, "itself": itself})
+    return measured
+
+
+def _other_classes(expected: Any, found: Any) -> int:
+    return int((expected.argmax(axis=1) != found.argmax(axis=1)).sum())
 
 
 def _answers(running: Any, names: Iterable[str], rows: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 from typing import TYPE_CHECKING
@@ -13,12 +14,19 @@ if TYPE_CHECKING:
 
     from scorewright.service.frames import Kind
 
+MOST_DESCRIPTORS = 2
+"""That come with one frame."""
+
 
 class Channel:
-    """A blocking socket read frame by frame: nothing is read ahead, so that polling it tells the truth."""
+    """A blocking socket to a front, by its number, read frame by frame.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Nothing is read ahead, so that polling it tells the truth.
+    """
+
+    def __init__(self, sock: socket.socket, front: int = 0) -> None:
         self.socket = sock
+        self.front = front
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
 
@@ -31,14 +39,14 @@ class Channel:
         payload = self._exactly(length) if length else b""
         return None if payload is None else (kind, payload)
 
-    def read_with_descriptor(self) -> tuple[Kind, bytes, int | None] | None:
-        """The next frame and the file descriptor that came with it, if any; None if the other end has closed."""
-        head, descriptors, _, _ = socket.recv_fds(self.socket, frames.HEAD_BYTES, 1)
+    def read_with_descriptors(self) -> tuple[Kind, bytes, list[int]] | None:
+        """The next frame and the file descriptors that came with it; None if the other end has closed."""
+        head, descriptors, _, _ = socket.recv_fds(self.socket, frames.HEAD_BYTES, MOST_DESCRIPTORS)
         if len(head) < frames.HEAD_BYTES:
             return None
         kind, length = frames.unpack_head(head)
         payload = self._exactly(length) if length else b""
-        return None if payload is None else (kind, payload, descriptors[0] if descriptors else None)
+        return None if payload is None else (kind, payload, descriptors)
 
     def waits(self) -> bool:
         """Whether there is something to read, or the other end has closed."""
@@ -98,10 +106,10 @@ class Channels:
             channel.socket.close()
 
     def _accept(self) -> None:
-        given = self._control.read_with_descriptor()
+        given = self._control.read_with_descriptors()
         if given is None:
             self._waiting.unregister(self._control.socket)
-        elif given[2] is not None:
-            channel = Channel(socket.socket(fileno=given[2]))
+        elif given[2]:
+            channel = Channel(socket.socket(fileno=given[2][0]), json.loads(given[1]))
             self._fronts[channel.socket.fileno()] = channel
             self._waiting.register(channel.socket, select.POLLIN)

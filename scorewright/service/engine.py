@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scorewright.errors import RequestError
 from scorewright.service import rows
-from scorewright.service.frames import End, Outgoing, Ready, Scored
+from scorewright.service.frames import End, Ready, Scored
 from scorewright.service.protocols import azureml
+from scorewright.service.room import Room
 from scorewright.service.stream import Stream, Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from scorewright.service.frames import Piece
+    from scorewright.service.frames import Outgoing, Piece
     from scorewright.service.limits import Limits
+    from scorewright.service.room import Place
     from scorewright.service.rows import RowCount
 
 SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
@@ -38,6 +41,14 @@ class Worker(Protocol):
     """What the engine needs of a scorer."""
 
     script: Ready
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun what it was given last; while it scores for another front, it has not."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it scores for nobody, as far as can be told from outside."""
 
     def send(self, requests: Sequence[Outgoing]) -> None:
         """Score these; `Engine.scored` and `Engine.piece` hear of the answers."""
@@ -77,11 +88,20 @@ class Job:
         self.stream: Stream | None = None
 
 
+class _Early(NamedTuple):
+    """A request that waits for the first init()."""
+
+    opened: asyncio.Future[None]
+    gone: Callable[[], bool]
+
+
 class Engine:
     """Takes requests in, hands them to free scorers, gives the answers back.
 
     A free scorer takes all that waits, up to the limits of a batch, if its script has run_many, else one. Nothing
     waits for company: batches form only while every scorer is busy. They are taken in the order they came.
+
+    `starting` says that the first init() is still to be done.
     """
 
     def __init__(self, limits: Limits, count_rows: RowCount = rows.one) -> None:
@@ -92,14 +112,13 @@ class Engine:
         self._free: deque[Worker] = deque()
         self._busy: dict[Worker, dict[int, Job]] = {}
         self._retired: set[Worker] = set()
-        self._accepted = 0
-        self._held_bytes = 0
+        self._room = Room(limits, self._swept)
         self._closed = "The service is starting: the entry script's init() has not finished."
         self._handing_out = False
         self._ticking = False
-        self._swept = float("-inf")
-        self._opened = asyncio.Event()
-        self._early = 0
+        self._swept_at = float("-inf")
+        self._early: list[_Early] = []
+        self.starting = True
         self.draining = False
         self.script = Ready()
 
@@ -114,76 +133,59 @@ class Engine:
         return self.scorers > 0 and not self.draining
 
     @property
-    def starting(self) -> bool:
-        """Whether the first init() is still to be done."""
-        return not self._opened.is_set()
-
-    @property
     def state(self) -> str:
         """Why it is not ready, in a sentence for a client."""
         if self.draining:
             return "The service is stopping."
         return self._closed or "No scorer is alive; one is being started."
 
-    async def opened(self) -> None:
+    def place(self, budget: float | None = None) -> Place:
+        """A place for a request that has just come, as Room.place() has it."""
+        return self._room.place(self._loop.time(), budget)
+
+    async def opened(self, place: Place, gone: Callable[[], bool]) -> None:
         """Wait until it is known what the script is like: until the first init() is done.
 
         Contract: azureml-inference-server-http 1.5.1 answers no request before that, and refuses none.
-        Raises RequestError 503 if nothing comes of the start, 429 if as many wait already as may.
+        Raises RequestError 500 if the request's time is over before, and ClientGoneError if it was dropped because
+        its client left.
         """
         if not self.starting:
             return
-        if self._early >= self._limits.requests:
-            raise RequestError(429, f"Too many requests: {self._early} are waiting for the service to start.")
-        self._early += 1
+        early = _Early(self._loop.create_future(), gone)
+        self._early.append(early)
         try:
-            await self._opened.wait()
+            async with asyncio.timeout_at(None if math.isinf(place.deadline) else place.deadline):
+                await early.opened
+        except TimeoutError:
+            raise _timeout(place.seconds) from None
         finally:
-            self._early -= 1
+            self._early.remove(early)
 
     async def score(
-        self,
-        request_id: bytes,
-        body: bytes,
-        gone: Callable[[], bool],
-        *,
-        head: bytes = b"",
-        budget: float | None = None,
+        self, place: Place, request_id: bytes, body: bytes, gone: Callable[[], bool], *, head: bytes = b""
     ) -> Scored:
         """Queue a request and wait for its answer; a Streamed one has only begun.
 
-        `budget` is the time in seconds that its client gives it; more than the service's own is not to be had.
-
-        Raises RequestError 503 while there is nothing that could score it or if it has waited too long, 429 if there
-        is no room for it, 500 if its scorer ended or its time is over, and ClientGoneError if it was dropped because
-        its client left.
+        Raises RequestError 503 while there is nothing that could score it or if it has waited too long, 500 if its
+        scorer ended or its time is over, and ClientGoneError if it was dropped because its client left.
         """
         if self._closed:
             raise RequestError(503, self._closed)
-        if not self._has_room(len(body)) and not self._has_room(len(body), without=self._swept_out()):
-            raise RequestError(429, self._full())
-        seconds = self._limits.scoring if budget is None else min(budget, self._limits.scoring)
         now = self._loop.time()
-        outgoing = Outgoing(request_id, head, body, now + seconds, seconds * 1000)
-        job = Job(outgoing, gone, self._loop.create_future(), now)
-        self._accepted += 1
-        self._held_bytes += len(body)
+        job = Job(place.outgoing(request_id, head, body), gone, self._loop.create_future(), now)
         self._waiting.append(job)
         self._hand_out_soon()
         if not self._ticking:
             self._ticking = True
             self._loop.call_later(TICK_SECONDS, self._tick)
-        try:
-            return await job.answer
-        finally:
-            self._accepted -= 1
-            self._held_bytes -= len(body)
+        return await job.answer
 
     def join(self, worker: Worker) -> None:
         """A scorer is ready."""
         self._closed = ""
         self.script = worker.script
-        self._opened.set()
+        self._open()
         self._free.append(worker)
         self._hand_out_soon()
 
@@ -196,14 +198,17 @@ class Engine:
     def leave(self, worker: Worker) -> None:
         """A scorer has died: what it was scoring by itself fails, what waits goes on waiting for its replacement.
 
-        Of a batch it is not known which request it died of: each is scored again, by itself this time.
+        What it had not begun waits, too. Of a batch it is not known which request it died of: each is scored again, by
+        itself this time.
         """
         self.retire(worker)
         self._retired.remove(worker)
-        again = [job for job in self._busy.pop(worker, {}).values() if not self._lost(job)]
-        for job in reversed(again):
-            job.alone = True
-            self._waiting.appendleft(job)
+        jobs = list(self._busy.pop(worker, {}).values())
+        if worker.begun:
+            jobs = [job for job in jobs if not self._lost(job)]
+            for job in jobs:
+                job.alone = True
+        self._waiting.extendleft(reversed(jobs))
         if self._closed:
             self.close(self._closed)
         self._hand_out_soon()
@@ -211,9 +216,15 @@ class Engine:
     def close(self, reason: str) -> None:
         """No scorer can be had for now: refuse what waits and what comes until one joins."""
         self._closed = reason
-        self._opened.set()
+        self._open()
         while self._waiting:
             _fail(self._waiting.popleft(), RequestError(503, reason))
+
+    def _open(self) -> None:
+        self.starting = False
+        for early in self._early:
+            if not early.opened.done():
+                early.opened.set_result(None)
 
     def abandon(self, reason: str) -> None:
         """Refuse what waits, what comes and what is being scored."""
@@ -253,19 +264,6 @@ class Engine:
                 self._free.append(worker)
                 self._hand_out()
 
-    def _has_room(self, size: int, without: Sequence[Job] = ()) -> bool:
-        """Whether one more can be accepted; those in `without` have been dropped, and have not let go yet."""
-        held = self._held_bytes - sum(len(job.outgoing.body) for job in without)
-        return self._accepted - len(without) < self._limits.requests and held + size <= self._limits.held_bytes
-
-    def _full(self) -> str:
-        if self._accepted >= self._limits.requests:
-            return f"Too many requests: {self._accepted} are waiting or being scored."
-        return (
-            f"Too many requests: the bodies of those that are waiting or being scored have {self._held_bytes} bytes "
-            f"of the {self._limits.held_bytes} there is room for."
-        )
-
     def _hand_out_soon(self) -> None:
         # Once per turn of the event loop, after every request that arrived in it: they go as one batch.
         if self._free and not self._handing_out:
@@ -275,41 +273,34 @@ class Engine:
     def _hand_out(self) -> None:
         self._handing_out = False
         while self._free and self._waiting:
-            worker = self._free[0]
+            worker = next((worker for worker in self._free if worker.idle), self._free[0])
             batch = self._batch(self._limits.batch_requests if worker.script.run_many else 1)
             if batch:
-                self._free.popleft()
+                self._free.remove(worker)
                 self._busy[worker] = dict(enumerate(batch))
                 worker.send([job.outgoing for job in batch])
 
     def _batch(self, most: int) -> list[Job]:
-        """What one scorer is given: requests in the order they came, until the next would be too many.
-
-        Those with little time left are not put together with those with much: who waits for whom shall not matter.
-        """
+        """What one scorer is given: requests in the order they came, until the next would be too many."""
         batch: list[Job] = []
         size = count = 0
-        least = longest = 0.0
         now = self._loop.time()
         while self._waiting and len(batch) < most:
             job = self._waiting[0]
             if job.answer.done() or self._is_over(job, now) or self._has_left(job, now):
                 self._waiting.popleft()
                 continue
-            left = job.deadline - now
             if batch:
-                if job.alone or max(longest, left) > 2 * min(least, left):
+                if job.alone:
                     break
                 if len(batch) == 1:
-                    count = self._count_rows(batch[0].outgoing.body)
-                count += self._count_rows(job.outgoing.body)
+                    count = self._count_rows(batch[0].outgoing)
+                count += self._count_rows(job.outgoing)
                 size += len(job.outgoing.body)
                 if count > self._limits.batch_rows or size > self._limits.batch_bytes:
                     break
-                least, longest = min(least, left), max(longest, left)
             else:
                 size = len(job.outgoing.body)
-                least = longest = left
             self._waiting.popleft()
             job.taken = now
             batch.append(job)
@@ -329,7 +320,7 @@ class Engine:
     def _is_over(self, job: Job, now: float) -> bool:
         """Whether a waiting request has no time left; it is told so."""
         if now >= job.deadline:
-            _fail(job, _timeout(job))
+            _fail(job, _timeout(job.outgoing.budget_ms / 1000))
             return True
         if now - job.since > self._limits.queue_wait and not job.alone:
             waited = f"The request has waited {self._limits.queue_wait * 1000:.0f} ms for a scorer, as long as it may."
@@ -343,7 +334,7 @@ class Engine:
         if job.answer.done() and job.stream is None:
             return True
         if job.stream is None and now >= job.deadline:
-            _fail(job, _timeout(job))
+            _fail(job, _timeout(job.outgoing.budget_ms / 1000))
         elif job.shared and job.stream is None:
             return False
         elif now - job.taken >= self._limits.worker_silence:
@@ -358,27 +349,42 @@ class Engine:
         for job in self._waiting:
             if not job.answer.done():
                 self._is_over(job, now)
-        for jobs in self._busy.values():
+        self._forget_answered()
+        for worker, jobs in self._busy.items():
+            begun = worker.begun
             for job in jobs.values():
-                if now > job.deadline + LATE_SECONDS and job.stream is None:
-                    _fail(job, _timeout(job))
+                if job.answer.done():
+                    continue
+                if not begun:
+                    self._is_over(job, now)
+                elif now > job.deadline + LATE_SECONDS:
+                    _fail(job, _timeout(job.outgoing.budget_ms / 1000))
         self._ticking = bool(self._waiting or self._busy)
         if self._ticking:
             self._loop.call_later(TICK_SECONDS, self._tick)
 
-    def _swept_out(self) -> list[Job]:
-        """Drop the requests whose clients have gone, if that was not done just now."""
-        if self._loop.time() - self._swept < SWEEP_SECONDS:
-            return []
-        self._swept = self._loop.time()
+    def _swept(self) -> tuple[int, int]:
+        """Drop the requests whose clients have gone, if that was not done just now: how many, of how many bytes."""
+        if self._loop.time() - self._swept_at < SWEEP_SECONDS:
+            return 0, 0
+        self._swept_at = self._loop.time()
+        early = [early for early in self._early if not early.opened.done() and early.gone()]
+        for waiting in early:
+            waiting.opened.set_exception(ClientGoneError())
         dropped = [job for job in self._waiting if not job.answer.done() and job.gone()]
         for job in dropped:
             job.answer.set_exception(ClientGoneError())
-        return dropped
+        self._forget_answered()
+        return len(early) + len(dropped), sum(len(job.outgoing.body) for job in dropped)
+
+    def _forget_answered(self) -> None:
+        # They would be passed over when their turn comes; until then they would hold their bodies.
+        if any(job.answer.done() for job in self._waiting):
+            self._waiting = deque(job for job in self._waiting if not job.answer.done())
 
 
-def _timeout(job: Job) -> RequestError:
-    return RequestError(500, azureml.scoring_timeout(round(job.outgoing.budget_ms)), failed=True)
+def _timeout(seconds: float) -> RequestError:
+    return RequestError(500, azureml.scoring_timeout(round(seconds * 1000)), failed=True)
 
 
 def _settle(job: Job, answer: Scored) -> None:

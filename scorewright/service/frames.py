@@ -10,9 +10,10 @@
                                headers length u32 · body length u32) · count x (headers · body)
     PIECE    scorer to front   number u32 · last u8 · body
     CANCEL   front to scorer   number u32
-    CHANNEL  main to scorer    nothing; the descriptor of a socket to one more front comes along
+    CHANNEL  main to scorer    JSON: the number of one more front; the descriptor of a socket to it comes along
     SERVE    main to front     JSON: the settings
-    SCORER   main to front     JSON: its number, what the script is like; the descriptor of a socket to it comes along
+    SCORER   main to front     JSON: its number, what the script is like; the descriptors of a socket to it and of its
+                               status come along
     GONE     main to front     JSON: the number of a scorer that has ended
     CLOSED   main to front     JSON: why no scorer can be had
     DRAIN    main to front     nothing: answer what has been accepted, then end

@@ -1,14 +1,16 @@
 """A further front: a process that speaks HTTP beside the main one.
 
-Started by the main process as `python -m scorewright.service.front_process CONTROL LISTENER...`: the socket over which
-it is told what to serve and of scorers, and what it listens on. It ends when it is told to, or the socket ends.
+Started by the main process as `python -m scorewright.service.front_process CONTROL`: the socket over which it is told
+what to serve, and of scorers. It ends when it is told to, or the socket ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -21,30 +23,35 @@ from scorewright.service.event_loop import loop_factory
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.front import Front
 from scorewright.service.link import Link
+from scorewright.service.listener import listen
 from scorewright.service.settings import Settings
+from scorewright.service.status import Status
 from scorewright.service.target import Target
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
 
     from scorewright.service.engine import Engine
 
 
 def main() -> int:
     """Serve until told to end. The exit code is the process's."""
-    control, *listeners = [socket.socket(fileno=int(word)) for word in sys.argv[1:]]
-    channel = Channel(control)
+    # What all processes of a service are sent is for the main one, which tells the others what to do.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     first = channel.read()
     if first is None:
         return 0
-    settings = Settings(**json.loads(first[1]))
+    told = json.loads(first[1])
+    settings = Settings(**told["settings"])
     logger = log.set_up(settings.log_level, log.Current())
     try:
         target = Target.of(settings)
         log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_serve(channel, settings, target, listeners, logger))
+        with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
+            listeners = [stack.enter_context(listen(told["host"], port, shared=True)) for port in told["ports"]]
+            runner.run(_serve(channel, told["number"], settings, target, listeners, logger))
     except ScorewrightError as error:
         logger.error("%s %s", error.message, error.hint)
         return error.exit_code
@@ -52,10 +59,15 @@ def main() -> int:
 
 
 async def _serve(
-    channel: Channel, settings: Settings, target: Target, listeners: Sequence[socket.socket], logger: logging.Logger
+    channel: Channel,
+    number: int,
+    settings: Settings,
+    target: Target,
+    listeners: list[socket.socket],
+    logger: logging.Logger,
 ) -> None:
     front = Front(settings, target, listeners, logger)
-    told = _Told(front.engine)
+    told = _Told(front.engine, number)
     threading.Thread(target=_listen, args=(channel, asyncio.get_running_loop(), told), daemon=True).start()
     serving = asyncio.create_task(front.serve())
     draining = asyncio.create_task(told.drain.wait())
@@ -66,33 +78,33 @@ async def _serve(
 
 
 def _listen(channel: Channel, loop: asyncio.AbstractEventLoop, told: _Told) -> None:
-    while (given := channel.read_with_descriptor()) is not None:
-        kind, payload, descriptor = given
-        loop.call_soon_threadsafe(told.hear, kind, json.loads(payload), descriptor)
+    while (given := channel.read_with_descriptors()) is not None:
+        kind, payload, descriptors = given
+        loop.call_soon_threadsafe(told.hear, kind, json.loads(payload), descriptors)
     # The main process is gone, and the scorers go with it.
     os._exit(1)
 
 
 class _Told:
-    """What the main process has told this one."""
+    """What the main process has told this front."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, number: int) -> None:
         self.drain = asyncio.Event()
         self.hurry = asyncio.Event()
         self._engine = engine
-        self._links: dict[int, Link] = {}
+        self._number = number
+        self._gone: dict[int, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def hear(self, kind: Kind, content: Any, descriptor: int | None) -> None:
+    def hear(self, kind: Kind, content: Any, descriptors: list[int]) -> None:
         """One frame."""
-        if kind is Kind.SCORER and descriptor is not None:
-            task = asyncio.create_task(self._follow(content, socket.socket(fileno=descriptor)))
+        if kind is Kind.SCORER:
+            self._gone[content["number"]] = asyncio.Event()
+            task = asyncio.create_task(self._follow(content, *descriptors))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif kind is Kind.GONE:
-            link = self._links.get(content)
-            if link is not None:
-                link.close()
+            self._gone[content].set()
         elif kind is Kind.CLOSED:
             self._engine.close(content)
         elif kind is Kind.DRAIN:
@@ -100,15 +112,19 @@ class _Told:
         elif kind is Kind.HURRY:
             self.hurry.set()
 
-    async def _follow(self, told: dict[str, Any], sock: socket.socket) -> None:
-        """Use a scorer for as long as there is a link to it."""
-        link = await Link.over(sock, self._engine, lambda _, __: None)
+    async def _follow(self, told: dict[str, Any], connection: int, page: int) -> None:
+        """Use a scorer until it is gone, or the link to it."""
+        gone = self._gone[told["number"]]
+        status = Status(page)
+        link = await Link.over(socket.socket(fileno=connection), self._engine, status, self._number, lambda _, __: None)
         link.script = Ready(**told["script"])
-        self._links[told["number"]] = link
         self._engine.join(link)
-        await link.closed
-        del self._links[told["number"]]
+        link.closed.add_done_callback(lambda _: gone.set())
+        await gone.wait()
+        link.close()
+        await asyncio.wait({link.closed})
         self._engine.leave(link)
+        status.close()
 
 
 if __name__ == "__main__":

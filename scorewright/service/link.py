@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Self
 
 from scorewright.service import frames
@@ -14,28 +15,45 @@ if TYPE_CHECKING:
 
     from scorewright.service.engine import Engine
     from scorewright.service.frames import Outgoing
+    from scorewright.service.status import Status
 
 
 class Link(asyncio.Protocol):
-    """Gives a scorer requests, and tells the engine of its answers.
+    """Gives a scorer requests, and tells the engine of its answers. `front` is the number of the front it is of.
 
     `hear` is called with every frame that is no answer. `closed` is done once the other end has closed.
     """
 
-    def __init__(self, engine: Engine, hear: Callable[[Kind, bytes], None]) -> None:
+    def __init__(self, engine: Engine, status: Status, front: int, hear: Callable[[Kind, bytes], None]) -> None:
         self.script = Ready()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._engine = engine
+        self._status = status
+        self._front = front
+        self._due = status.begun(front)
         self._hear = hear
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def over(cls, sock: socket.socket, engine: Engine, hear: Callable[[Kind, bytes], None]) -> Self:
+    async def over(
+        cls, sock: socket.socket, engine: Engine, status: Status, front: int, hear: Callable[[Kind, bytes], None]
+    ) -> Self:
         """A link over our end of a connected Unix socket."""
         sock.setblocking(False)
-        _, link = await asyncio.get_running_loop().create_unix_connection(lambda: cls(engine, hear), sock=sock)
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_unix_connection(lambda: cls(engine, status, front, hear), sock=sock)
         return link
+
+    @property
+    def begun(self) -> bool:
+        """Worker."""
+        return self._status.begun(self._front) == self._due
+
+    @property
+    def idle(self) -> bool:
+        """Worker."""
+        return math.isinf(self._status.due_at)
 
     def tell(self, frame: bytes) -> None:
         """Send a frame that is no request."""
@@ -45,6 +63,7 @@ class Link(asyncio.Protocol):
     def send(self, requests: Sequence[Outgoing]) -> None:
         """Worker."""
         if self._transport is not None:
+            self._due += 1
             self._transport.writelines(frames.pack_requests(requests))
 
     def cancel(self, number: int) -> None:

@@ -77,12 +77,19 @@ class ScorerPool:
             return error
         raise RuntimeError("A scorer is no longer looked after.") from error
 
-    async def stop(self, *, at_once: bool) -> None:
-        """End every scorer and stop replacing them; `at_once` does not let them finish what they do."""
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """End every scorer and stop replacing them; when told to hurry, without letting them finish what they do."""
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
-        await asyncio.gather(*(scorer.stop(at_once=at_once) for scorer in self._living))
+        hurrying = asyncio.create_task(self._kill_all(hurry))
+        await asyncio.gather(*(scorer.stop() for scorer in self._living))
+        hurrying.cancel()
+
+    async def _kill_all(self, hurry: asyncio.Event) -> None:
+        await hurry.wait()
+        for scorer in self._living:
+            scorer.child.kill()
 
     def _spawn(self) -> ScorerProcess:
         try:
@@ -101,7 +108,8 @@ class ScorerPool:
         fruitless = 0
         while True:
             code = await self._ended(scorer)
-            fruitless = 0 if scorer.answered else fruitless + 1
+            fruitless = 0 if scorer.status.answered else fruitless + 1
+            scorer.status.close()
             self._log.error("Scorer %d died: %s. It is replaced.", scorer.child.pid, outcome(code))
             scorer, fruitless = await self._replace(fruitless)
 
@@ -155,6 +163,7 @@ class ScorerPool:
             await scorer.ready(self._order, self._engine)
         except ScriptError:
             self._living.discard(scorer)
+            scorer.status.close()
             raise
         if not self._first.is_set():
             memory.require(self._count, scorer.child.pid)

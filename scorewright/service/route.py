@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scorewright.errors import RequestError
 from scorewright.service import log
 from scorewright.service.engine import ClientGoneError
+from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
     import logging
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from scorewright.service.engine import Engine
-    from scorewright.service.protocols import azureml
+    from scorewright.service.room import Place
 
-_WITHOUT_BODY = frozenset((204, 304))
+WITHOUT_BODY = frozenset((204, 304))
 """Statuses whose answers have no body, and no length of one (RFC 9110, 8.6)."""
 
 LOGGED_PATH = 200
@@ -48,12 +49,19 @@ class Route:
         self._log = log
         self._access = access
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, place: Place) -> bytes:
+        """The body, for which there is room. Raises RequestError 413 or 429, and ClientGoneError."""
+        told = False
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._max_body_bytes:
-                raise self._too_large()
+            if name == b"content-length":
+                if int(value) > self._max_body_bytes:
+                    raise self._too_large()
+                place.hold(int(value))
+                told = True
         message = await receive()
         body: bytes = message.get("body", b"")
+        if not told and body:
+            place.hold(len(body))
         if message.get("more_body", False):
             pieces = [body]
             size = len(body)
@@ -62,6 +70,8 @@ class Route:
                     raise self._too_large()
                 message = await receive()
                 piece = message.get("body", b"")
+                if not told:
+                    place.hold(len(piece))
                 size += len(piece)
                 pieces.append(piece)
             body = b"".join(pieces)
@@ -71,6 +81,10 @@ class Route:
             raise self._too_large()
         return body
 
+    def _place(self, ids: azureml.Ids) -> Place:
+        """A place for the request. Raises RequestError 400 if it gives itself no time, and 429."""
+        return self._engine.place(None if ids.budget is None else azureml.budget_seconds(ids.budget))
+
     def _too_large(self) -> RequestError:
         return RequestError(413, f"The request body is larger than {self._max_body_bytes} bytes, the service's limit.")
 
@@ -79,7 +93,7 @@ class Route:
     ) -> None:
         headers += ids.headers
         headers += self._own
-        if status not in _WITHOUT_BODY:
+        if status not in WITHOUT_BODY:
             headers.append((b"content-length", b"%d" % len(body)))
         if self._engine.draining:
             headers.append((b"connection", b"close"))

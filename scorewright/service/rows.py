@@ -13,24 +13,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorewright.bundle import Signature
+    from scorewright.service.frames import Outgoing
 
-    RowCount = Callable[[bytes], int]
+    RowCount = Callable[[Outgoing], int]
+
+UNKNOWN = 2**31
+"""What is compressed has any number of rows."""
+
+VALUE_BYTES = 4
+"""The least that a value of a binary tensor takes, but for bool and the smallest integers."""
 
 
-def one(body: bytes) -> int:
+def one(request: Outgoing) -> int:
     """The count for an entry script, of which it is not known what a row is."""
-    del body
+    del request
     return 1
 
 
 def counter(signature: Signature) -> RowCount:
-    """A function from a request's body to the rows it has, at least 1."""
+    """A function from a request to the rows it has, at least 1."""
     separator, per_row = _separators(signature)
     # Between n values there is one comma less.
     more = 1 if separator == b"," else 0
 
-    def count(body: bytes) -> int:
-        return max(1, (body.count(separator) + more) // per_row)
+    values = max(1, sum(prod(size or 1 for size in tensor.shape[1:]) for tensor in signature.inputs))
+
+    def count(request: Outgoing) -> int:
+        if b'"content-encoding"' in request.head:
+            return UNKNOWN
+        if b'"inference-header-content-length"' in request.head:
+            return max(1, len(request.body) // (VALUE_BYTES * values))
+        return max(1, (request.body.count(separator) + more) // per_row)
 
     return count
 

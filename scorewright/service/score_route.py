@@ -11,7 +11,7 @@ from scorewright.errors import RequestError
 from scorewright.service import head
 from scorewright.service.engine import ClientGoneError
 from scorewright.service.protocols import azureml
-from scorewright.service.route import Route, gone
+from scorewright.service.route import WITHOUT_BODY, Route, gone
 from scorewright.service.stream import BrokenAnswerError, Streamed
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class ScoreRoute(Route):
                 raise RequestError(431, ids.refusal)
             if ids.deprecated and not self._deprecation_told:
                 self._tell_deprecation()
-            await self._engine.opened()
-            if scope["method"] == "OPTIONS" and not self._engine.script.any_method:
-                await self._answer(send, ids, 200, azureml.options_headers(), b"")
-                return
-            told, body = await self._read(scope, receive)
-            budget = None if ids.budget is None else azureml.budget_seconds(ids.budget)
-            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told, budget=budget)
+            with self._place(ids) as place:
+                body = await self._body(scope, receive, place)
+                await self._engine.opened(place, lambda: gone(receive))
+                if scope["method"] == "OPTIONS" and not self._engine.script.any_method:
+                    await self._answer(send, ids, 200, azureml.options_headers(), b"")
+                    return
+                told, body = self._read(scope, body)
+                scored = await self._engine.score(place, ids.request_id, body, lambda: gone(receive), head=told)
         except RequestError as refusal:
             status = refusal.status
             headers = azureml.error_headers(status, failed=refusal.failed)
@@ -68,7 +69,7 @@ class ScoreRoute(Route):
                 await self._answer(send, ids, status, headers, scored.body)
         self._log_access(scope, ids, status, begun, size)
 
-    async def _read(self, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
+    def _read(self, scope: Scope, body: bytes) -> tuple[bytes, bytes]:
         """What the scorer is given: the head of the request, if the script needs more than the body, and the body."""
         method = scope["method"]
         script = self._engine.script
@@ -77,10 +78,8 @@ class ScoreRoute(Route):
         if method == "HEAD" and not script.any_method:
             raise RequestError(405, METHOD_NOT_ALLOWED)
         if script.needs_request:
-            return head.of_http(scope), await self._body(scope, receive)
-        if method == "GET":
-            return b"", azureml.query_to_json(scope["query_string"])
-        return b"", await self._body(scope, receive)
+            return head.of_http(scope), body
+        return b"", azureml.query_to_json(scope["query_string"]) if method == "GET" else body
 
     def _tell_deprecation(self) -> None:
         self._deprecation_told = True
@@ -94,7 +93,19 @@ class ScoreRoute(Route):
         """Send an answer as it comes; the bytes that were sent. One that breaks off is cut off, not ended."""
         if scope["http_version"] == "1.0":
             return await self._gather(send, ids, headers, scored)
+        try:
+            return await self._pass_on(receive, send, ids, headers, scored)
+        except BaseException:
+            # Whatever it is, nobody reads on: the scorer must not wait for that.
+            scored.rest.cancel()
+            raise
+
+    async def _pass_on(
+        self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed
+    ) -> int:
         room = next((int(value) for name, value in headers if name == b"content-length"), math.inf)
+        if scored.status in WITHOUT_BODY:
+            room = 0
         headers += ids.headers
         headers += self._own
         await send({"type": "http.response.start", "status": scored.status, "headers": headers})
@@ -104,9 +115,9 @@ class ScoreRoute(Route):
                 fitting = piece[: int(min(room - size, len(piece)))]
                 await send({"type": "http.response.body", "body": fitting, "more_body": True})
                 size += len(fitting)
-                if gone(receive):
+                if gone(receive) or (size >= room and not fitting):
                     scored.rest.cancel()
-                    return size
+                    break
         except BrokenAnswerError:
             return size
         await send({"type": "http.response.body", "body": b"", "more_body": False})

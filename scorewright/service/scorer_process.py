@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from dataclasses import asdict
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from scorewright.service.engine import Engine
     from scorewright.service.order import Order
 
+MAIN_FRONT = 0
+"""The number of the main process's front; those of further ones follow."""
+
 END_GRACE_SECONDS = 6.0
 """How long a scorer may take to end once its socket is closed: a little more than it gives itself."""
 
@@ -34,7 +38,6 @@ class ScorerProcess:
     def __init__(self, child: Child, ours: socket.socket, control: socket.socket, status: Status) -> None:
         self.child = child
         self.status = status
-        self.answered = 0
         self.link: Link | None = None
         self._socket = ours
         self._control = control
@@ -43,25 +46,26 @@ class ScorerProcess:
     @classmethod
     def spawn(cls, environment: Mapping[str, str]) -> Self:
         """Start the process; it loads nothing before `ready()` tells it what. Raises OSError if it cannot start."""
-        status = Status.create()
-        ours, theirs = socket.socketpair()
-        control, controlled = socket.socketpair()
-        descriptors = [theirs.fileno(), controlled.fileno(), status.descriptor]
-        with theirs, controlled:
-            try:
-                child = Child.spawn("scorewright.service.scorer", descriptors, environment)
-            except OSError:
-                for ended in (ours, control, status):
-                    ended.close()
-                raise
-        return cls(child, ours, control, status)
+        with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
+            status = Status.create()
+            kept.callback(status.close)
+            ours, theirs = (
+                stack.enter_context(end) for stack, end in zip((kept, given), socket.socketpair(), strict=True)
+            )
+            control, controlled = (
+                stack.enter_context(end) for stack, end in zip((kept, given), socket.socketpair(), strict=True)
+            )
+            descriptors = [theirs.fileno(), controlled.fileno(), status.descriptor]
+            child = Child.spawn("scorewright.service.scorer", descriptors, environment)
+            kept.pop_all()
+            return cls(child, ours, control, status)
 
     async def ready(self, order: Order, engine: Engine) -> Ready:
         """Have the script loaded and init() called; the engine will hear of its answers.
 
         Raises ScriptError if that fails or the process ends meanwhile.
         """
-        self.link = link = await Link.over(self._socket, engine, self._heard)
+        self.link = link = await Link.over(self._socket, engine, self.status, MAIN_FRONT, self._heard)
         link.tell(frames.pack_json(Kind.START, asdict(order)))
         await _first(self._hello, link.closed, self.child.exit)
         if not self._hello.done():
@@ -78,12 +82,12 @@ class ScorerProcess:
         link.script = Ready(**json.loads(payload))
         return link.script
 
-    def connect(self) -> socket.socket:
+    def connect(self, front: int) -> socket.socket:
         """A connection of another front's to it. Raises OSError if the process takes none any more."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._control, [frames.pack(Kind.CHANNEL)], [theirs.fileno()])
+                socket.send_fds(self._control, [frames.pack_json(Kind.CHANNEL, front)], [theirs.fileno()])
             except OSError:
                 ours.close()
                 raise
@@ -102,23 +106,20 @@ class ScorerProcess:
         await asyncio.wait({self.child.exit}, timeout=END_GRACE_SECONDS)
         if not self.child.exit.done():
             self.child.kill()
-        code = await self.child.exit
+        await asyncio.wait({self.child.exit})
         if self.link is not None:
             await asyncio.wait({self.link.closed}, timeout=1.0)
             self.link.close()
         self._control.close()
-        if not self.status.closed:
-            self.answered = self.status.answered
-            self.status.close()
-        return code
+        return self.child.exit.result()
 
-    async def stop(self, *, at_once: bool) -> None:
-        """Close its socket, by which it ends; kill it if it does not, is still loading, or must end `at_once`."""
+    async def stop(self) -> None:
+        """Close its socket, by which it ends; kill it if it does not, or is still loading."""
         if self.link is None:
             self._socket.close()
         else:
             self.link.close()
-        if at_once or not self._hello.done():
+        if not self._hello.done():
             self.child.kill()
         await self.ended()
 

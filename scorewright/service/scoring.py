@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorewright.contract.answer import PLAIN_HEADERS
@@ -63,7 +64,6 @@ class Scorer:
         self._current = current
         self._log = logger
         self._channel: Channel
-        self._longest = math.inf
 
     def score(self, channel: Channel, requests: list[frames.Request]) -> None:
         """Answer every request of one SCORE frame: by one run_many() where the script has it, else one by one.
@@ -75,7 +75,7 @@ class Scorer:
         Raises BrokenPipeError or ConnectionResetError if the front is gone.
         """
         self._channel = channel
-        self._longest = max(request.deadline for request in requests) + TIMEOUT_GRACE_SECONDS
+        self._status.begin(channel.front)
         self._working()
         try:
             tasks = [
@@ -93,14 +93,20 @@ class Scorer:
         """Say that what was being scored cannot be answered any more."""
         self._log.error("The front is gone; what was being scored is lost.")
 
-    def _working(self) -> None:
-        self._status.due(min(self._longest, time.monotonic() + self._silence))
+    def _working(self, seconds: float = math.inf) -> None:
+        """Tell by when there must be an answer: soon after these seconds, or before the silence is too long."""
+        self._status.due(time.monotonic() + min(max(seconds, 0) + TIMEOUT_GRACE_SECONDS, self._silence))
+
+    def _deadline(self, seconds: float) -> Deadline:
+        self._working(seconds)
+        return Deadline(seconds)
 
     def _one_by_one(self, tasks: list[_Task]) -> None:
-        """Answer each by run().
+        """Answer each by run(), those with the least time first.
 
         Where there are several, each has half of its time first: one that takes too long shall not use up the others'.
         """
+        tasks.sort(key=lambda task: task.deadline)
         late = []
         for task in tasks:
             self._current.request_id = task.request_id
@@ -117,7 +123,7 @@ class Scorer:
         """Answer by run(). False if it took too long and this was not its last chance."""
         begun = time.perf_counter()
         try:
-            with Deadline(seconds):
+            with self._deadline(seconds):
                 values = task.call.invoke()
         # Whatever a script raises, SystemExit included, is that request's failure and not the process's end.
         except BaseException as error:
@@ -140,9 +146,8 @@ class Scorer:
         self._current.request_id = f"{able[0][0].request_id}+{len(able) - 1}"
         begun = time.perf_counter()
         try:
-            with Deadline((min(task.deadline for task, _ in able) - time.monotonic()) / 2):
-                values = run_many(texts)
-                count = len(values)
+            with self._deadline((min(task.deadline for task, _ in able) - time.monotonic()) / 2):
+                values = _items(run_many(texts), len(texts))
         except ScoringTimeoutError as error:
             self._log.warning(
                 "run_many() took too long on %d requests; each is scored by run(). It was here:",
@@ -154,15 +159,12 @@ class Scorer:
             self._log.exception("run_many() failed on %d requests; each is scored by run().", len(able))
             return tasks
         milliseconds = (time.perf_counter() - begun) * 1000
-        if count != len(texts):
-            self._log.error("run_many() returned %d items for %d requests; each is scored by run().", count, len(texts))
-            return tasks
         given = iter(values)
         self._answer_all([(task, [next(given) for _ in own]) for task, own in able], milliseconds)
         return [task for task in tasks if not task.call.texts]
 
     def _answer_all(self, returned: list[tuple[_Task, list[Any]]], milliseconds: float) -> None:
-        whole = []
+        whole, streams = [], []
         for task, values in returned:
             self._current.request_id = task.request_id
             raised = next((value for value in values if isinstance(value, BaseException)), None)
@@ -170,9 +172,13 @@ class Scorer:
             if isinstance(encoded, Scored):
                 whole.append(encoded)
             else:
-                self._stream(task, encoded, milliseconds)
+                streams.append((task, encoded))
+        # Those that are made by and by have time.
         if whole:
             self._send(whole)
+        for task, answer in streams:
+            self._current.request_id = task.request_id
+            self._stream(task, answer, milliseconds)
 
     def _answer(self, task: _Task, values: list[Any], milliseconds: float) -> None:
         encoded = self._encode(task, values, milliseconds)
@@ -212,13 +218,12 @@ class Scorer:
         """
         try:
             pieces = _whole(answer.pieces or ())
-            piece = next(pieces, None)
+            with self._deadline(task.deadline - time.monotonic()):
+                piece = next(pieces, None)
         except BaseException as error:
             self._close(answer)
             self._send([self._failed(task, error)])
             return
-        # From here on it is the pieces that have to come in time.
-        self._longest = math.inf
         self._send([_scored(task.number, answer, milliseconds)._replace(more=True)])
         end = End.LAST
         try:
@@ -258,6 +263,16 @@ class Scorer:
         self._status.idle()
         self._channel.send([frames.pack_piece(piece)])
         self._working()
+
+
+def _items(returned: object, count: int) -> list[Any]:
+    """What run_many() returned, an item a request. Raises TypeError or ValueError if it is not that."""
+    if isinstance(returned, str | bytes | Mapping) or hasattr(returned, "columns"):
+        raise TypeError(f"run_many() returned a {type(returned).__name__}, it must be a list with an item a request.")
+    items: list[Any] = list(returned)  # type: ignore[call-overload]
+    if len(items) != count:
+        raise ValueError(f"run_many() returned {len(items)} items for {count} requests.")
+    return items
 
 
 def _whole(pieces: Iterable[object]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from scorewright.service import log
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import Fronts
+from scorewright.service.listener import listen
 from scorewright.service.order import Order
 from scorewright.service.pool import ScorerPool
 from scorewright.service.target import LOOPBACK, Target
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scorewright.service.settings import Read, Settings
-
-BACKLOG = 2048
 
 
 def serve(read: Read) -> int:
@@ -39,7 +38,7 @@ def serve(read: Read) -> int:
     log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
     _remark(read, target, logger)
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
-        listeners = _listeners(settings, target, stack)
+        listeners = _listeners(settings, settings.host or target.host, stack)
         runner.run(_Service(settings, target, listeners, logger).run())
     return 0
 
@@ -61,55 +60,24 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.warning("Whoever reaches this machine can use the service: it asks for no key.")
 
 
-def _listeners(settings: Settings, target: Target, stack: contextlib.ExitStack) -> list[list[socket.socket]]:
-    """What each front listens on: sockets of its own on the same ports, among which the kernel shares connections."""
-    host = settings.host or target.host
+def _listeners(settings: Settings, host: str, stack: contextlib.ExitStack) -> list[socket.socket]:
+    """What the main process's front listens on; with several fronts, each has sockets of its own on the same ports."""
     ports = [settings.port, *([settings.health_port] if settings.separate_health_port else [])]
     with contextlib.ExitStack() as probes:
         # Among sockets that share a port, another service's would not be noticed.
         probed = [probes.enter_context(listen(host, port)) for port in ports]
         if settings.fronts == 1:
             probes.pop_all()
-            return [[stack.enter_context(listener) for listener in probed]]
+            return [stack.enter_context(listener) for listener in probed]
         ports = [listener.getsockname()[1] for listener in probed]
-    return [[stack.enter_context(listen(host, port, shared=True)) for port in ports] for _ in range(settings.fronts)]
-
-
-def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A listening socket; several may share a port if each is `shared`.
-
-    Raises ServiceError naming the address if it cannot be had.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise ServiceError(
-            f"There is no address {host!r} to listen on: {error.strerror}.",
-            hint="Give --host an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all.",
-        ) from error
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ServiceError(
-            f"Port {port} of {host} cannot be listened on: {error.strerror}.",
-            hint="Choose another with --port, or stop what uses it.",
-        ) from error
-    return listener
+    return [stack.enter_context(listen(host, port, shared=True)) for port in ports]
 
 
 class _Service:
     """One run of the service: the main process's front, further fronts, and the scorers."""
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: list[list[socket.socket]], logger: logging.Logger
+        self, settings: Settings, target: Target, listeners: list[socket.socket], logger: logging.Logger
     ) -> None:
         self._settings = settings
         self._target = target
@@ -119,9 +87,11 @@ class _Service:
     async def run(self) -> None:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
-        front = Front(settings, self._target, self._listeners[0], self._log)
+        front = Front(settings, self._target, self._listeners, self._log)
+        ports = [listener.getsockname()[1] for listener in self._listeners]
+        address = settings.host or self._target.host, ports
         with _signals() as (stop, hurry):
-            fronts = Fronts(settings, self._listeners[1:], self._log)
+            fronts = Fronts(settings.fronts - 1, settings, address, self._log)
             pool = ScorerPool(
                 count=settings.worker_count,
                 order=self._order(),
@@ -134,7 +104,7 @@ class _Service:
                 await self._serve(front, fronts, pool, stop, hurry)
             finally:
                 await fronts.stop()
-                await pool.stop(at_once=hurry.is_set())
+                await pool.stop(hurry)
 
     async def _serve(
         self, front: Front, fronts: Fronts, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event
@@ -142,14 +112,22 @@ class _Service:
         serving = asyncio.create_task(front.serve())
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(pool.failed())
-        for listener in self._listeners[0]:
+        for listener in self._listeners:
             self._log.info("%s listens on %s.", self._target.title, _url(listener))
         await asyncio.wait({serving, stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             self._log.info("Stopping: no new connections; what has been accepted is still answered.")
             draining = asyncio.create_task(fronts.drained(hurry))
-            await front.drain(serving, hurry)
-            await draining
+            try:
+                await front.drain(serving, hurry)
+            finally:
+                # Hurried or not, the others have their last words, too.
+                answered = await draining
+            if not answered:
+                raise ServiceError(
+                    "A front ended before it had answered every request that it had accepted.",
+                    hint="The log above says why. After a second signal it is what was asked for.",
+                )
             self._log.info("Stopped: every accepted request has been answered.")
         elif failing.done():
             reason = "The service cannot start. Check the logs for more info."

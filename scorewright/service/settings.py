@@ -247,7 +247,8 @@ class Settings(BaseSettings):
     @property
     def fronts(self) -> int:
         """Front processes."""
-        return self.http_workers or max(1, cpu.available() // CORES_A_FRONT)
+        most = self.max_concurrent_requests_per_instance
+        return self.http_workers or min(most, max(1, cpu.available() // CORES_A_FRONT))
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -256,6 +257,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"max_batch_requests is {batch} and max_concurrent_requests_per_instance {most}: "
                 "a batch cannot have more requests than there may be"
+            )
+        if self.http_workers is not None and self.http_workers > most:
+            raise ValueError(
+                f"http_workers is {self.http_workers} and max_concurrent_requests_per_instance {most}: "
+                "a front without a request of its own has nothing to do"
             )
         if self.max_body_bytes > self.max_queue_bytes:
             raise ValueError(

@@ -1,7 +1,10 @@
-"""What a scorer tells without being asked: by when it must have answered, and how much it has answered so far.
+"""What a scorer tells without being asked: by when it must have answered, and what it has begun.
 
-A few bytes of memory that it shares with the front: a scorer that is stuck cannot send anything, and each front sees
-only its own requests.
+A few bytes of memory that it shares with the fronts: a scorer that is stuck or dead cannot send anything, and each
+front sees only its own requests.
+
+    u64 x 2   the time by which it must have answered (a float64), and how often it has answered
+    u64 x n   by front: how many batches of that front it has begun
 """
 
 from __future__ import annotations
@@ -9,28 +12,32 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import struct
 import tempfile
 
-_DUE = struct.Struct("=d")
-_ANSWERED = struct.Struct("=Q")
 _SIZE = mmap.PAGESIZE
+_WORD = 8
+_DUE, _ANSWERED, _BEGUN = 0, 1, 2
+
+FRONTS = _SIZE // _WORD - _BEGUN
+"""For how many fronts there is room."""
 
 
 class Status:
     """One scorer's page. `descriptor` is what it is handed over by.
 
+    Each word is written and read at once, as a whole: packed byte by byte, half of it could be seen.
     All times are time.monotonic()'s, which every process of a machine shares.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._page = mmap.mmap(descriptor, _SIZE)
-        self._answered = 0
+        self._times = memoryview(self._page).cast("d")
+        self._counts = memoryview(self._page).cast("Q")
 
     @classmethod
     def create(cls) -> Status:
-        """A fresh page: nothing is due, nothing has been answered."""
+        """A fresh page: nothing is due, nothing has been begun or answered."""
         if hasattr(os, "memfd_create"):
             descriptor = os.memfd_create("scorer", os.MFD_CLOEXEC)
         else:
@@ -43,26 +50,33 @@ class Status:
 
     def due(self, at: float) -> None:
         """It has work, and must have answered some of it by then."""
-        _DUE.pack_into(self._page, 0, at)
+        self._times[_DUE] = at
 
     def idle(self) -> None:
         """It has no work, or is not to be asked for it."""
-        self.due(math.inf)
+        self._times[_DUE] = math.inf
+
+    def begin(self, front: int) -> None:
+        """It has begun a batch of this front."""
+        self._counts[_BEGUN + front] += 1
 
     def count(self) -> None:
         """It has sent answers."""
-        self._answered += 1
-        _ANSWERED.pack_into(self._page, _DUE.size, self._answered)
+        self._counts[_ANSWERED] += 1
 
     @property
     def due_at(self) -> float:
         """By when it must have answered, infinite while it has no work."""
-        return float(_DUE.unpack_from(self._page)[0])
+        return self._times[_DUE]
 
     @property
     def answered(self) -> int:
         """How many times it has sent answers."""
-        return int(_ANSWERED.unpack_from(self._page, _DUE.size)[0])
+        return self._counts[_ANSWERED]
+
+    def begun(self, front: int) -> int:
+        """How many batches of this front it has begun."""
+        return self._counts[_BEGUN + front]
 
     @property
     def closed(self) -> bool:
@@ -71,5 +85,8 @@ class Status:
 
     def close(self) -> None:
         """Give the page back; what it told last is not known any more."""
-        self._page.close()
-        os.close(self.descriptor)
+        if not self.closed:
+            self._times.release()
+            self._counts.release()
+            self._page.close()
+            os.close(self.descriptor)

@@ -98,11 +98,11 @@ class V2Route(Route):
             if place.answer is not None:
                 await self._tell(send, ids, place)
                 return
-            await self._engine.opened()
-            body = await self._body(scope, receive)
-            told = head.of_inference(scope)
-            budget = None if ids.budget is None else azureml.budget_seconds(ids.budget)
-            scored = await self._engine.score(ids.request_id, body, lambda: gone(receive), head=told, budget=budget)
+            with self._place(ids) as room:
+                body = await self._body(scope, receive, room)
+                await self._engine.opened(room, lambda: gone(receive))
+                told = head.of_inference(scope)
+                scored = await self._engine.score(room, ids.request_id, body, lambda: gone(receive), head=told)
         except RequestError as refusal:
             status, answer = refusal.status, oip.error_body(refusal.message)
             headers = azureml.error_headers(status, failed=refusal.failed)

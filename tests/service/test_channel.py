@@ -51,7 +51,7 @@ def test_further_fronts_are_heard_each_in_turn_until_the_main_one_is_gone() -> N
     further, furthers = socket.socketpair()
     with mains, control, controls, further:
         heard = Channels(Channel(mains), Channel(controls)).frames()
-        socket.send_fds(control, [frames.pack(Kind.CHANNEL)], [furthers.fileno()])
+        socket.send_fds(control, [frames.pack_json(Kind.CHANNEL, 3)], [furthers.fileno()])
         furthers.close()
         main.sendall(frames.pack(Kind.SCORE, b"main 1") + frames.pack(Kind.SCORE, b"main 2"))
         first = next(heard)
@@ -60,6 +60,7 @@ def test_further_fronts_are_heard_each_in_turn_until_the_main_one_is_gone() -> N
         assert first[2] == b"main 1"
         assert {payload for _, _, payload in rest} == {b"main 2", b"further"}
         answering = next(channel for channel, _, payload in rest if payload == b"further")
+        assert (answering.front, first[0].front) == (3, 0)
         answering.send([b"to ", b"further"])
         assert further.recv(100) == b"to further"
         further.close()

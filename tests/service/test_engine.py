@@ -23,6 +23,8 @@ class Recorder:
         self.script = Ready(run_many=run_many)
         self.given: list[list[bytes]] = []
         self.heard: list[str] = []
+        self.begun = True
+        self.idle = True
         self._engine = engine
 
     def send(self, requests: Sequence[Outgoing]) -> None:
@@ -50,7 +52,13 @@ def left() -> bool:
 
 
 def ask(engine: Engine, *bodies: bytes, gone: Callable[[], bool] = here) -> list[asyncio.Task[Scored]]:
-    return [asyncio.create_task(engine.score(b"id", body, gone)) for body in bodies]
+    return [asyncio.create_task(score(engine, body, gone=gone)) for body in bodies]
+
+
+async def score(engine: Engine, body: bytes, *, budget: float | None = None, gone: Callable[[], bool] = here) -> Scored:
+    with engine.place(budget) as place:
+        place.hold(len(body))
+        return await engine.score(place, b"id", body, gone)
 
 
 async def turn() -> None:
@@ -142,7 +150,7 @@ def test_a_full_queue_is_429_and_nothing_else_is_disturbed() -> None:
         waiting = ask(engine, b"b", b"c")
         await turn()
         with pytest.raises(RequestError) as refused:
-            await engine.score(b"id", b"d", here)
+            await score(engine, b"d")
         assert (refused.value.status, "3 are waiting or being scored" in refused.value.message) == (429, True)
         scorer.answer()
         scorer.answer()
@@ -206,7 +214,7 @@ def test_bodies_for_which_there_is_no_room_are_429() -> None:
         tasks = ask(engine, b"abc")
         await turn()
         with pytest.raises(RequestError, match="3 bytes of the 5") as refused:
-            await engine.score(b"id", b"def", here)
+            await score(engine, b"def")
         assert refused.value.status == 429
         tasks += ask(engine, b"de")
         await turn()
@@ -223,7 +231,7 @@ def test_bodies_for_which_there_is_no_room_are_429() -> None:
 
 def test_a_batch_ends_before_the_request_with_which_it_would_have_too_many_rows() -> None:
     async def test() -> None:
-        engine = Engine(Limits(batch_rows=10), len)
+        engine = Engine(Limits(batch_rows=10), lambda request: len(request.body))
         scorer = Recorder(engine)
         engine.join(scorer)
         sizes = [4, 6, 1, 30, 2, 8, 1]
@@ -238,21 +246,71 @@ def test_a_batch_ends_before_the_request_with_which_it_would_have_too_many_rows(
     run(test)
 
 
-def test_those_with_little_time_left_are_not_put_together_with_those_with_much() -> None:
+def test_what_a_dead_scorer_had_not_begun_is_scored_by_another() -> None:
     async def test() -> None:
-        engine = Engine(Limits(scoring=60))
+        engine = Engine(Limits())
+        dead, living = Recorder(engine), Recorder(engine)
+        engine.join(dead)
+        (task,) = ask(engine, b"a")
+        await turn()
+        dead.begun = False
+        engine.leave(dead)
+        engine.join(living)
+        await turn()
+        living.answer()
+        assert (dead.given, living.given) == ([[b"a"]], [[b"a"]])
+        assert (await task).body == b"a"
+
+    run(test)
+
+
+def test_a_scorer_that_is_at_work_for_another_front_is_taken_last() -> None:
+    async def test() -> None:
+        engine = Engine(Limits())
+        busy, idle = Recorder(engine), Recorder(engine)
+        busy.idle = False
+        engine.join(busy)
+        engine.join(idle)
+        tasks = ask(engine, b"a")
+        await turn()
+        tasks += ask(engine, b"b")
+        await turn()
+        assert (busy.given, idle.given) == ([[b"b"]], [[b"a"]])
+        busy.answer()
+        idle.answer()
+        await asyncio.gather(*tasks)
+
+    run(test)
+
+
+def test_what_waits_behind_another_fronts_request_waits_no_longer_than_it_may() -> None:
+    async def test() -> None:
+        engine = Engine(Limits(queue_wait=0.15))
+        scorer = Recorder(engine)
+        scorer.begun = False
+        engine.join(scorer)
+        with pytest.raises(RequestError, match="has waited 150 ms") as late:
+            await score(engine, b"a")
+        assert late.value.status == 503
+        scorer.answer()
+        assert engine.ready
+
+    run(test)
+
+
+def test_requests_that_are_over_do_not_keep_their_bodies_in_the_queue() -> None:
+    async def test() -> None:
+        engine = Engine(Limits(held_bytes=10))
         scorer = Recorder(engine)
         engine.join(scorer)
-        budgets = [None, 50, 31, 29, 20, None]
-        tasks = [
-            asyncio.create_task(engine.score(b"id", b"%d" % place, here, budget=budget))
-            for place, budget in enumerate(budgets)
-        ]
+        (running,) = ask(engine, b"a")
         await turn()
         for _ in range(3):
-            scorer.answer()
-        assert scorer.given == [[b"0", b"1", b"2"], [b"3", b"4"], [b"5"]]
-        assert [(await task).body for task in tasks] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+            with pytest.raises(RequestError, match="Scoring timeout"):
+                await score(engine, b"nine byte", budget=0.01)
+        assert len(engine._waiting) == 0
+        scorer.answer()
+        await running
 
     run(test)
 
@@ -285,9 +343,9 @@ def test_a_budget_covers_the_queue_and_is_no_more_than_the_services() -> None:
         engine = Engine(Limits(scoring=0.2))
         scorer = Recorder(engine)
         engine.join(scorer)
-        stuck = asyncio.create_task(engine.score(b"id", b"a", here, budget=100))
+        stuck = asyncio.create_task(score(engine, b"a", budget=100))
         await turn()
-        queued = asyncio.create_task(engine.score(b"id", b"b", here, budget=0.05))
+        queued = asyncio.create_task(score(engine, b"b", budget=0.05))
         with pytest.raises(RequestError, match="Scoring timeout after 50 ms") as late:
             await queued
         assert (late.value.status, late.value.failed, stuck.done()) == (500, True, False)
@@ -396,7 +454,7 @@ def test_before_the_first_scorer_and_when_none_can_be_had_requests_are_refused_5
     async def test() -> None:
         engine = Engine(Limits(requests=11, batch_requests=2))
         with pytest.raises(RequestError, match="init") as refused:
-            await engine.score(b"id", b"a", here)
+            await score(engine, b"a")
         assert refused.value.status == 503
         scorer = Recorder(engine)
         engine.join(scorer)
@@ -407,7 +465,7 @@ def test_before_the_first_scorer_and_when_none_can_be_had_requests_are_refused_5
         with pytest.raises(RequestError, match="No scorer"):
             await waiting
         with pytest.raises(RequestError, match="No scorer"):
-            await engine.score(b"id", b"c", here)
+            await score(engine, b"c")
         engine.join(Recorder(engine))
         assert engine.ready
         engine.draining = True

@@ -111,3 +111,66 @@ def test_nothing_is_left_of_a_service_that_is_killed(serve: Serve, tmp_path: Pat
     left = [*server.fronts(), *server.scorers()]
     server.process.kill()
     wait_until(lambda: not any(alive(pid) for pid in left))
+
+
+def test_a_service_that_was_hurried_says_so_whoever_had_the_request(serve: Serve, tmp_path: Path) -> None:
+    server = serve(str(write_bundle(tmp_path / "b", TOGETHER)), "--http-workers", "2").ready()
+    wait_until(lambda: len(server.fronts()) == 1)
+    (front,) = server.fronts()
+    with ThreadPoolExecutor(1) as threads:
+        clients = [httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) for _ in range(20)]
+        theirs = next(client for client in clients if _asks(client, server, front))
+        held = threads.submit(theirs.post, "/score", json={"until": str(tmp_path / "hold")})
+        wait_until((tmp_path / "hold.started").exists)
+        for client in clients:
+            if client is not theirs:
+                client.close()
+        server.process.send_signal(signal.SIGTERM)
+        server.line("Stopping")
+        server.process.send_signal(signal.SIGTERM)
+        assert held.result(WAIT_SECONDS).status_code == 503
+        assert server.process.wait(WAIT_SECONDS) == 9
+
+
+def _asks(client: httpx.Client, server: Server, front: int) -> bool:
+    """Whether this client's connection is this front's."""
+    before = server.connections(front)
+    client.get("/livez")
+    return server.connections(front) > before
+
+
+def test_a_front_that_does_not_obey_does_not_keep_the_service_from_ending(serve: Serve, tmp_path: Path) -> None:
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), "--http-workers", "2").ready()
+    wait_until(lambda: len(server.fronts()) == 1)
+    (front,) = server.fronts()
+    os.kill(front, signal.SIGSTOP)
+    server.process.send_signal(signal.SIGTERM)
+    server.line("Stopping")
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(WAIT_SECONDS) == 9
+    assert not alive(front)
+
+
+def test_a_front_that_cannot_start_again_takes_no_connections_with_it(serve: Serve, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", OBEDIENT)
+    server = serve(str(bundle), "--http-workers", "2").ready()
+    wait_until(lambda: len(server.fronts()) == 1)
+    (bundle / "score.py").rename(bundle / "elsewhere.py")
+    os.kill(server.fronts()[0], signal.SIGKILL)
+    server.line("died: it exited with code 6. It is replaced in")
+    for number in range(20):
+        assert httpx.post(server.url + "/score", json={"echo": number}, timeout=WAIT_SECONDS).json() == number
+    (bundle / "elsewhere.py").rename(bundle / "score.py")
+    wait_until(lambda: server.fronts() != [] and server.connections(server.fronts()[0]) >= 0)
+
+
+def test_fronts_are_told_of_a_script_with_much_to_tell(serve: Serve, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", OBEDIENT, swagger__json='{"x": "' + "x" * 400_000 + '"}')
+    server = serve(str(bundle), "--http-workers", "2", "--worker-count", "2", AML_APP_ROOT=str(bundle)).ready()
+    wait_until(lambda: len(server.fronts()) == 1)
+    fronts = server.fronts()
+    for number in range(20):
+        with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client:
+            assert echo(client, number) == number
+            wait_until_it_tells_of_two(client)
+    assert server.fronts() == fronts

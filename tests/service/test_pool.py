@@ -115,3 +115,13 @@ def test_a_child_that_outlives_its_scorer_does_not_keep_it_in_service(serve: Ser
     finally:
         for survivor in (child, *(pid for scorer in server.scorers() for pid in children(scorer))):
             os.kill(survivor, signal.SIGKILL)
+
+
+def test_a_request_to_a_scorer_that_has_just_died_idle_waits_for_its_replacement(serve: Serve, tmp_path: Path) -> None:
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT))).ready()
+    with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client:
+        for value in range(5):
+            (scorer,) = server.scorers()
+            os.kill(scorer, signal.SIGKILL)
+            assert client.post("/score", json={"echo": value}).json() == value
+            wait_until(lambda: client.get("/readyz").status_code == 200)

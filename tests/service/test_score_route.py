@@ -279,3 +279,47 @@ def post(content: object) -> bytes:
 def next_readable(sockets: list[socket.socket]) -> socket.socket:
     readable, _, _ = select.select(sockets, [], [], WAIT_SECONDS)
     return next(raw for raw in sockets if raw in readable)
+
+
+def test_there_is_room_for_a_body_before_it_is_read(serve: Serve, tmp_path: Path) -> None:
+    limits = ("--max-queue-bytes", "1000000", "--max-body-bytes", "1000000")
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), *limits).ready()
+    head = b"POST /score HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+    with connected(server) as slow:
+        slow.sendall(head % 900_000)
+        wait_until(lambda: server.connections() == 1)
+        with connected(server) as second:
+            second.sendall(head % 900_000)
+            refused = second.recv(65536)
+        assert refused.startswith(b"HTTP/1.1 429 ")
+        assert b"900000 bytes of the 1000000" in refused
+        assert httpx.post(server.url + "/score", json={"echo": 1}, timeout=WAIT_SECONDS).json() == 1
+
+
+def test_a_client_that_leaves_while_init_runs_gives_its_place_back(serve: Serve, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    one = ("--max-concurrent-requests-per-instance", "1")
+    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT)), *one, TEST_INIT_UNTIL=str(go)).listening()
+    with connected(server) as leaves:
+        leaves.sendall(post({"echo": "left"}))
+        wait_until(lambda: httpx.post(server.url + "/score", json={"echo": 0}, timeout=WAIT_SECONDS).status_code == 429)
+    with ThreadPoolExecutor(1) as threads:
+        stays = threads.submit(_until_taken, server)
+        wait_until(lambda: server.connections() >= 1)
+        go.touch()
+        assert stays.result(WAIT_SECONDS) == "stays"
+
+
+def _until_taken(server: Server) -> object:
+    while True:
+        answer = httpx.post(server.url + "/score", json={"echo": "stays"}, timeout=WAIT_SECONDS)
+        if answer.status_code != 429:
+            return answer.json()
+
+
+def test_a_budget_counts_while_init_runs(serve: Serve, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", OBEDIENT)
+    server = serve(str(bundle), TEST_INIT_UNTIL=str(tmp_path / "never")).listening()
+    budget = {"x-scoring-timeout-ms": "200"}
+    answer = httpx.post(server.url + "/score", json={"echo": 1}, headers=budget, timeout=WAIT_SECONDS)
+    assert (answer.status_code, answer.json()) == (500, {"message": "Scoring timeout after 200 ms"})

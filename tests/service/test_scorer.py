@@ -188,3 +188,28 @@ def test_only_the_answer_that_is_cancelled_ends_early(
     pieces = [frames.unpack_piece(payload) for _, payload in found[1:]]
     assert [piece.body for piece in pieces[:-1]] == came
     assert pieces[-1] == frames.Piece(0, frames.End.LAST, b"")
+
+
+class Short:
+    """Says that it has as many items as it was asked for, and has fewer."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["one"])
+
+
+class Table(list[str]):
+    columns = ("a", "b")
+
+
+@pytest.mark.parametrize("odd", [Short, lambda n: dict.fromkeys(range(n)), lambda n: "x" * n, lambda n: Table("x" * n)])
+def test_what_is_no_list_with_an_item_a_request_leaves_it_to_run(
+    odd: Callable[[int], object], channel: tuple[socket.socket, socket.socket]
+) -> None:
+    came = answers(channel, [b"1", b"2", b"3"], echo, lambda raws: odd(len(raws)))
+    assert [scored.body for scored in came] == [b"1", b"2", b"3"]

@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from scorewright.service.scoring import TIMEOUT_GRACE_SECONDS
@@ -39,7 +41,10 @@ def wait_for(path):
 
 def run(raw):
     request = json.loads(raw)
-    return AMLResponse(globals()[request["do"]](**request.get("with", {})), 200, request.get("headers", {}))
+    if request["do"] == "whole":
+        return "whole"
+    answer = globals()[request["do"]](**request.get("with", {}))
+    return AMLResponse(answer, request.get("status", 200), request.get("headers", {}))
 
 
 def step_by_step(folder):
@@ -79,6 +84,15 @@ def large(pieces):
 
 def quick():
     yield "quick"
+
+
+def sleeps():
+    time.sleep(30)
+    yield "much too late"
+
+
+def run_many(raws):
+    return [run(raw) for raw in raws]
 """
 
 
@@ -214,3 +228,40 @@ def resident(pid: int) -> int:
     """The memory of a process, in bytes, from /proc."""
     with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"status": 204}, {"headers": {"content-length": "9" * 5000}}, {"headers": {"content-length": "5"}}]
+)
+def test_an_answer_that_http_cannot_carry_as_it_is_leaves_the_scorer_free(
+    odd: dict[str, object], server: Server
+) -> None:
+    with begun(server, {"do": "large", "with": {"pieces": 100}, **odd}):
+        pass
+    answer = httpx.post(server.url + "/score", json={"do": "whole"}, timeout=WAIT_SECONDS)
+    assert answer.json() == "whole"
+
+
+def test_what_is_whole_does_not_wait_for_a_neighbour_that_is_made_by_and_by(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "0").touch()
+    with ThreadPoolExecutor(4) as threads, begun(server, {"do": "step_by_step", "with": {"folder": str(tmp_path)}}):
+        together = [{"do": "whole"}, {"do": "step_by_step", "with": {"folder": str(tmp_path / "b")}}, {"do": "whole"}]
+        sent = [threads.submit(httpx.post, server.url + "/score", json=one, timeout=WAIT_SECONDS) for one in together]
+        wait_until(lambda: server.connections() == 4)
+        (tmp_path / "1").touch()
+        (tmp_path / "2").touch()
+        assert [sent[place].result(WAIT_SECONDS).json() for place in (0, 2)] == ["whole", "whole"]
+        (tmp_path / "b").mkdir()
+        for number in range(3):
+            (tmp_path / "b" / str(number)).touch()
+        assert sent[1].result(WAIT_SECONDS).text == "piece 0;piece 1;piece 2;"
+
+
+def test_the_time_before_the_first_piece_is_a_requests_own(server: Server) -> None:
+    scorers = server.scorers()
+    answer = httpx.post(
+        server.url + "/score", json={"do": "sleeps"}, headers={"x-scoring-timeout-ms": "300"}, timeout=WAIT_SECONDS
+    )
+    assert (answer.status_code, answer.json()) == (500, {"message": "Scoring timeout after 300 ms"})
+    assert httpx.post(server.url + "/score", json={"do": "whole"}, timeout=WAIT_SECONDS).json() == "whole"
+    assert server.scorers() == scorers

@@ -23,6 +23,9 @@ BUDGET = b"x-scoring-timeout-ms"
 
 BUDGET_DIGITS = 10
 
+LENGTH_DIGITS = 18
+"""Of a content-length that a script may give: more is no length of anything."""
+
 ID_LIMIT = 100
 """Characters that an id given by a client may have."""
 
@@ -160,7 +163,7 @@ def scored_headers(headers: Headers, ids: Ids, *, failed: bool, milliseconds: fl
             pair[0] not in _OWN_HEADERS
             and not (pair[0] == _CLIENT_ID and any(_CLIENT_ID in own for own in ids.headers))
         )
-        or (length and pair[0] == b"content-length" and pair[1].isdigit())
+        or (length and pair[0] == b"content-length" and pair[1].isdigit() and len(pair[1]) <= LENGTH_DIGITS)
     ]
     kept.append((b"x-ms-run-function-failed", b"True" if failed else b"False"))
     if milliseconds >= 0:

@@ -1,0 +1,88 @@
+"""Room for requests: how many are accepted, how much their bodies hold, and how much time each has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from scorewright.errors import RequestError
+from scorewright.service.frames import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scorewright.service.limits import Limits
+
+    Sweep = Callable[[], tuple[int, int]]
+
+
+class Room:
+    """What the limits leave. `sweep` drops what nobody waits for any more: how many requests, of how many bytes.
+
+    These give their places back by themselves, a little later.
+    """
+
+    def __init__(self, limits: Limits, sweep: Sweep) -> None:
+        self._limits = limits
+        self._sweep = sweep
+        self._accepted = 0
+        self._held = 0
+
+    def place(self, since: float, budget: float | None) -> Place:
+        """A place for a request that came at `since`, on the loop's clock; it counts from when it is entered.
+
+        `budget` is the time in seconds that its client gives it; more than the service's own is not to be had.
+        Raises RequestError 429 if there is none.
+        """
+        most = self._limits.requests
+        if self._accepted >= most and self._accepted - self._sweep()[0] >= most:
+            raise RequestError(429, f"Too many requests: {self._accepted} are waiting or being scored.")
+        return Place(self, since, self._limits.scoring if budget is None else min(budget, self._limits.scoring))
+
+    def enter(self) -> None:
+        """A request has come."""
+        self._accepted += 1
+
+    def hold(self, size: int) -> None:
+        """More of its body. Raises RequestError 429 if it is too much."""
+        most = self._limits.held_bytes
+        if self._held + size > most and self._held + size - self._sweep()[1] > most:
+            raise RequestError(
+                429,
+                f"Too many requests: the bodies of those that are waiting or being scored have {self._held} bytes "
+                f"of the {most} there is room for.",
+            )
+        self._held += size
+
+    def leave(self, size: int) -> None:
+        """A request has gone, and its body."""
+        self._accepted -= 1
+        self._held -= size
+
+
+class Place:
+    """One request's place. `since` and `deadline` are on the loop's clock, `seconds` is the time between them."""
+
+    __slots__ = ("_held", "_room", "deadline", "seconds", "since")
+
+    def __init__(self, room: Room, since: float, seconds: float) -> None:
+        self.since = since
+        self.seconds = seconds
+        self.deadline = since + seconds
+        self._room = room
+        self._held = 0
+
+    def __enter__(self) -> Self:
+        self._room.enter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.leave(self._held)
+
+    def hold(self, size: int) -> None:
+        """Make room for so many bytes of the body. Raises RequestError 429 if there is none."""
+        self._room.hold(size)
+        self._held += size
+
+    def outgoing(self, request_id: bytes, head: bytes, body: bytes) -> Outgoing:
+        """The request as it goes to a scorer."""
+        return Outgoing(request_id, head, body, self.deadline, self.seconds * 1000)
