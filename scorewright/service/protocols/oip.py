@@ -30,11 +30,11 @@ def model_metadata(manifest: Manifest) -> dict[str, Any]:
     """What GET /v2/models/{name} answers: the inputs, and the outputs of all methods."""
     signature = manifest.signature
     framework = {"scikit-learn": "sklearn", "keras": "keras"}[manifest.framework]
-    saved = manifest.model.format == "savedmodel"
+    usual = {"savedmodel": "tensorflow_savedmodel", "onnx": "onnxruntime_onnx"}
     return {
         "name": manifest.name,
         "versions": [manifest.version],
-        "platform": "tensorflow_savedmodel" if saved else f"{framework}_{manifest.model.format}",
+        "platform": usual.get(manifest.model.format, f"{framework}_{manifest.model.format}"),
         "inputs": [_described(spec, datatype(spec.dtype, spec.categories or ())) for spec in signature.inputs],
         "outputs": [
             _described(spec, output_datatype(signature, name, spec))

@@ -185,6 +185,8 @@ def test_the_metadata_of_a_network() -> None:
     described = oip.model_metadata(manifest(SEQUENCE, framework="keras", model=model))
     assert described["platform"] == "tensorflow_savedmodel"
     assert described["inputs"] == [{"name": "steps", "datatype": "FP32", "shape": [-1, -1, 2]}]
+    model = ModelInfo(path="model/model.onnx", format="onnx", kind="Sequential")
+    assert oip.model_metadata(manifest(SEQUENCE, framework="keras", model=model))["platform"] == "onnxruntime_onnx"
 
 
 def test_the_classes_tell_the_type_of_objects_that_predict_answers() -> None:
