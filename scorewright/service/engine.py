@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from scorewright.errors import RequestError
 from scorewright.service import rows
 from scorewright.service.frames import End, Ready, Scored
+from scorewright.service.job import ClientGoneError, Job
 from scorewright.service.protocols import azureml
 from scorewright.service.room import Room
 from scorewright.service.stream import Stream, Streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from scorewright.service.frames import Outgoing, Piece
+    from scorewright.service.frames import Piece
     from scorewright.service.limits import Limits
     from scorewright.service.room import Place
     from scorewright.service.rows import RowCount
+    from scorewright.service.worker import Worker
 
 SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
 
@@ -35,57 +37,6 @@ TICK_SECONDS = 0.05
 
 LATE_SECONDS = 0.25
 """How long past its deadline a scorer may take to say so itself, before the front does."""
-
-
-class Worker(Protocol):
-    """What the engine needs of a scorer."""
-
-    script: Ready
-
-    @property
-    def begun(self) -> bool:
-        """Whether it has begun what it was given last; while it scores for another front, it has not."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether it scores for nobody, as far as can be told from outside."""
-
-    def send(self, requests: Sequence[Outgoing]) -> None:
-        """Score these; `Engine.scored` and `Engine.piece` hear of the answers."""
-
-    def cancel(self, number: int) -> None:
-        """Make no more pieces of the answer to this request of the batch."""
-
-    def hold(self, *, back: bool) -> None:
-        """Take no more pieces for now, or take them again."""
-
-
-class ClientGoneError(Exception):
-    """The client of a request went away before it was scored: nobody waits for an answer."""
-
-
-class Job:
-    """One accepted request.
-
-    `gone` tells whether its client has gone away; `since`, `deadline` and `taken` are the loop's times at which it
-    came, must be answered and was given to a scorer. `shared` says that others were given with it, `alone` that it
-    is to be given by itself: in company, its scorer died. `stream` is there once its answer has begun and goes on.
-    """
-
-    __slots__ = ("alone", "answer", "deadline", "gone", "outgoing", "shared", "since", "stream", "taken")
-
-    def __init__(
-        self, outgoing: Outgoing, gone: Callable[[], bool], answer: asyncio.Future[Scored], since: float
-    ) -> None:
-        self.outgoing = outgoing
-        self.gone = gone
-        self.answer = answer
-        self.since = since
-        self.deadline = outgoing.deadline
-        self.taken = since
-        self.shared = False
-        self.alone = False
-        self.stream: Stream | None = None
 
 
 class _Early(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scorewright.errors import RequestError
 from scorewright.service import log
-from scorewright.service.engine import ClientGoneError
+from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:

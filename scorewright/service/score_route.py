@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scorewright.contract.run_form import METHOD_NOT_ALLOWED
 from scorewright.errors import RequestError
 from scorewright.service import head
-from scorewright.service.engine import ClientGoneError
+from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml
 from scorewright.service.route import WITHOUT_BODY, Route, gone
 from scorewright.service.stream import BrokenAnswerError, Streamed

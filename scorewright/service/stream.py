@@ -11,7 +11,7 @@ from scorewright.service.frames import End, Scored
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from scorewright.service.engine import Worker
+    from scorewright.service.worker import Worker
 
 FULL_BYTES = 1024 * 1024
 """Bytes that may lie here for a client that reads slowly; then the scorer is held back."""

@@ -12,7 +12,7 @@ import orjson
 
 from scorewright.errors import RequestError
 from scorewright.service import head
-from scorewright.service.engine import ClientGoneError
+from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml, oip
 from scorewright.service.route import Route, gone
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scorewright.errors import RequestError
-from scorewright.service.engine import CHECK_SECONDS, SWEEP_SECONDS, ClientGoneError, Engine
+from scorewright.service.engine import CHECK_SECONDS, SWEEP_SECONDS, Engine
 from scorewright.service.frames import JSON_HEADERS, Outgoing, Ready, Scored
+from scorewright.service.job import ClientGoneError
 from scorewright.service.limits import BATCH_BYTES, Limits
 
 if TYPE_CHECKING:
