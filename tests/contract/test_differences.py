@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import httpx
 import pytest
 
 from tests.contract.exchange import Asked, ask, post, raw_exchange
@@ -369,8 +370,8 @@ def test_init_with_workers_preloaded(tmp_path: Path) -> None:
     ):
         server = serve(*words, WORKER_PRELOAD="true")
         server.line("WORKER_PRELOAD is set; each scorer calls init")
-        for _ in range(2):
-            server.line(r"Scorer \d+ is ready")
+        server.ready()
+        wait_until(lambda: httpx.get(server.url + "/readyz").json()["scorers"] == 2)
     assert ((judge / "started").read_text(), (ours / "started").read_text()) == ("x", "xx")
 
 
