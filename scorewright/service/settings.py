@@ -18,7 +18,7 @@ ENV_PREFIX = "SCOREWRIGHT_"
 BATCH_REQUESTS = 128
 
 CORES_A_FRONT = 4
-"""A front keeps about one core busy for each two or three that score a quick model (docs/benchmarks.md)."""
+"""From twice as many on there is more than one front: with two cores a second one costs (docs/benchmarks.md)."""
 
 _SECRET = {"app_insights_key"}
 _TOLD_ELSEWHERE = {
