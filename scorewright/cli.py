@@ -9,7 +9,6 @@ from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from scorewright import __version__
 from scorewright.cli_deploy import deploy
@@ -30,6 +29,8 @@ def main() -> None:
     try:
         app()
     except ScorewrightError as error:
+        from rich.console import Console
+
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print("[bold red]Error:[/]", end=" ")
         console.print(error.message, markup=False)
@@ -82,6 +83,8 @@ def build(
         todo.write(context)
         typer.echo(todo.command(context))
         return
+    from rich.console import Console
+
     with BuildProgress(Console(stderr=True)) as progress:
         image = run(todo, progress)
     if as_json:
@@ -119,6 +122,8 @@ def generate(
     allow_version_skew: Skew = False,
 ) -> None:
     """Look into a fitted model and write the bundle that serves it."""
+    from rich.console import Console
+
     from scorewright.score.generator import generate as generate_bundle
     from scorewright.score.parity import told
 
@@ -153,6 +158,8 @@ def check(
     allow_version_skew: Skew = False,
 ) -> None:
     """Try a bundle in a fresh process: hashes, versions, init(), run(), run_many() and the batch script."""
+    from rich.console import Console
+
     from scorewright.score.check import Passed
     from scorewright.score.check import check as check_bundle
 

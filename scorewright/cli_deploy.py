@@ -10,7 +10,6 @@ from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from scorewright.errors import UsageError
@@ -139,6 +138,8 @@ def _environment(given: list[str]) -> dict[str, str]:
 @contextmanager
 def _reporting() -> Iterator[Report]:
     """Shows each report in one moving line on a terminal, elsewhere a line for each that is new."""
+    from rich.console import Console
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if console.is_terminal:
         with console.status("") as moving:

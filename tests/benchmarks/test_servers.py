@@ -68,7 +68,9 @@ def test_the_variables_of_azures_server_are_not_passed_on(tmp_path: Path, monkey
 
 
 def test_the_tree_has_children_of_children() -> None:
-    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    # Longer than a tick of the clock by which processor time is counted.
+    program = "import subprocess, sys; sum(range(5_000_000)); "
+    program += "subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
