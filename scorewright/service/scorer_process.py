@@ -60,7 +60,7 @@ class ScorerProcess:
             kept.pop_all()
             return cls(child, ours, control, status)
 
-    async def ready(self, order: Order, engine: Engine) -> Ready:
+    async def ready(self, order: Order, engine: Engine) -> None:
         """Have the script loaded and init() called; the engine will hear of its answers.
 
         Raises ScriptError if that fails or the process ends meanwhile.
@@ -80,7 +80,6 @@ class ScorerProcess:
             failure = json.loads(payload)
             raise ScriptError(failure["message"], hint=failure["hint"])
         link.script = Ready(**json.loads(payload))
-        return link.script
 
     def connect(self, front: int) -> socket.socket:
         """A connection of another front's to it. Raises OSError if the process takes none any more."""

@@ -63,7 +63,7 @@ def test_without_wrk_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
         require()
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed; .ci/run installs it")
 def test_wrk_asks_every_body_in_turn(tmp_path: Path) -> None:
     bodies = [json.dumps({"data": [[number, "ü"]]}, ensure_ascii=False) for number in range(10)]
     file = tmp_path / "bodies.jsonl"
