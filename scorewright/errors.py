@@ -16,6 +16,9 @@ ScorewrightError                 exit 1
 ├── CheckFailedError             exit 8   a bundle that does not answer as it should
 ├── ServiceError                 exit 9   the service cannot start or stay up
 ├── DockerError                  exit 10  no Docker engine, a failed build, a container that does not get healthy
+├── BatchError                   exit 11  a batch job with too many failures, or without a result
+│   └── BatchCancelledError               a batch job that was told to stop
+├── LocationError                exit 12  a location that cannot be read or written
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -133,6 +136,24 @@ class DockerError(ScorewrightError):
     """No Docker engine, a failed build, or a container that does not get healthy."""
 
     exit_code = 10
+
+
+class BatchError(ScorewrightError):
+    """A batch job with more failures than it may have, or without a result."""
+
+    exit_code = 11
+
+
+class BatchCancelledError(BatchError):
+    """A batch job that was told to stop before it was done."""
+
+    default_hint = "What is scored already is kept beside the output; --resume goes on from there."
+
+
+class LocationError(ScorewrightError):
+    """A location that cannot be read or written: missing, empty, in the way, without permission or out of space."""
+
+    exit_code = 12
 
 
 class RequestError(ScorewrightError):
