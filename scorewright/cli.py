@@ -229,6 +229,10 @@ def serve(
     max_batch_requests: Annotated[int | None, typer.Option(help="Requests in one run_many() at most.")] = None,
     max_batch_rows: Annotated[int | None, typer.Option(help="Rows in one run_many() at most.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Bytes a request's body may have.")] = None,
+    batch_data: Annotated[
+        Path | None, typer.Option(help="The data folder of batch jobs; by default ./scorewright-data.")
+    ] = None,
+    batch_entry_script: Annotated[str | None, typer.Option(help="A batch driver for jobs, besides a score.py.")] = None,
     log_level: Annotated[str | None, typer.Option(help="CRITICAL, ERROR, WARNING, INFO or DEBUG.")] = None,
     access_log: Annotated[bool | None, typer.Option("--access-log", help="Log a line for each request.")] = None,
     allow_version_skew: Annotated[
@@ -261,6 +265,8 @@ def serve(
         max_batch_requests=max_batch_requests,
         max_batch_rows=max_batch_rows,
         max_body_bytes=max_body_bytes,
+        batch_data=batch_data,
+        batch_entry_script=batch_entry_script,
         log_level=log_level,
         access_log=access_log,
         allow_version_skew=allow_version_skew,

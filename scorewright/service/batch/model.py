@@ -1,0 +1,60 @@
+"""What the service's jobs are scored by: the bundle that is served, or a batch entry script that a setting names."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from scorewright.bundle import sha256
+from scorewright.errors import RequestError
+from scorewright.service.batch.job import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scorewright.service.settings import Settings
+    from scorewright.service.target import Target
+
+_NEEDED = ("dask", "distributed", "fsspec", "pandas", "pyarrow")
+
+
+def require(target: Target, settings: Settings) -> None:
+    """Raise RequestError 501 if jobs cannot be scored here, with what to do about it."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RequestError(
+            501,
+            f"Batch scoring is not installed in this service ({', '.join(missing)}): "
+            "pip install 'scorewright[batch]', or build the image with --batch.",
+        )
+    script = _script(target, settings)
+    if script is None and target.bundle is None:
+        raise RequestError(
+            501,
+            "The service runs an entry script for requests, which does not score files. "
+            "The setting batch_entry_script names one that does; a bundle brings its own.",
+        )
+    if script is not None and not script.is_file():
+        raise RequestError(501, f"There is no batch entry script {script}: the setting batch_entry_script names it.")
+
+
+def source(target: Target, settings: Settings) -> Source:
+    """What a job is scored by."""
+    script = _script(target, settings)
+    if script is not None:
+        return Source(entry_script=script, model_dir=target.model_dir)
+    bundle = None if target.bundle is None else target.bundle.root
+    return Source(bundle=bundle, model_dir=settings.model_dir, allow_version_skew=settings.allow_version_skew)
+
+
+def digest(target: Target, settings: Settings) -> str:
+    """What changes when the model or its script does: the sha256 of the bundle's manifest, or of the script."""
+    script = _script(target, settings)
+    if script is not None:
+        return sha256(script) if script.is_file() else ""
+    return "" if target.bundle is None else target.bundle.digest
+
+
+def _script(target: Target, settings: Settings) -> Path | None:
+    """Relative to the served script's root, as that is."""
+    return None if settings.batch_entry_script is None else (target.app_root / settings.batch_entry_script).absolute()
