@@ -9,13 +9,11 @@ gone on with, too.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,56 +23,21 @@ from scorewright.service.batch.folder import NAME
 from scorewright.service.batch.job import Job, Source, run
 from scorewright.service.batch.location import Location
 from scorewright.service.batch.pace import Pace
-from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.settings import BatchSettings
 from scorewright.service.batch.store import Store
+from scorewright.service.batch.told import HELD_ELSEWHERE, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorewright.service.batch.progress import Progress
-
-HELD_ELSEWHERE = 75
-"""The exit code where another process works on the job."""
+    from scorewright.service.batch.stored_job import StoredJob
 
 REPORT_SECONDS = 0.5
 """How often the database is told how far the job is, and asked whether it is to end."""
 
 LAST_WORD_TRIES = 30
 """How often it is tried, a second apart, to write down how the job ended; if it fails, the job is run again."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the service tells a job's process."""
-
-    source: Source
-    roots: Roots
-
-    def to_json(self) -> str:
-        """One line."""
-        source = {
-            "bundle": _text(self.source.bundle),
-            "entry_script": _text(self.source.entry_script),
-            "model_dir": self.source.model_dir,
-            "allow_version_skew": self.source.allow_version_skew,
-        }
-        return json.dumps({"source": source, "data": str(self.roots.data), "further": self.roots.further})
-
-    @classmethod
-    def of_json(cls, line: str) -> Told:
-        """The same again."""
-        content = json.loads(line)
-        source = content["source"]
-        return cls(
-            Source(
-                bundle=_path(source["bundle"]),
-                entry_script=_path(source["entry_script"]),
-                model_dir=source["model_dir"],
-                allow_version_skew=source["allow_version_skew"],
-            ),
-            Roots(Path(content["data"]), tuple(content["further"])),
-        )
 
 
 def main() -> int:
@@ -137,7 +100,7 @@ class _Work:
                 raise BatchCancelledError("cancelled")
             summary = run(
                 Job(
-                    source=self._told.source,
+                    source=_source(self._told),
                     input=roots.input(job.asked.input),
                     output=roots.output(job.asked.output),
                     settings=BatchSettings.of(**job.asked.settings),
@@ -208,12 +171,13 @@ class _Work:
         write()
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
+def _source(told: Told) -> Source:
+    return Source(
+        bundle=None if told.bundle is None else Path(told.bundle),
+        entry_script=None if told.entry_script is None else Path(told.entry_script),
+        model_dir=told.model_dir,
+        allow_version_skew=told.allow_version_skew,
+    )
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from scorewright.bundle import sha256
 from scorewright.errors import RequestError
-from scorewright.service.batch.job import Source
+from scorewright.service.batch.told import Told
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scorewright.service.batch.roots import Roots
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
 
@@ -38,13 +39,18 @@ def require(target: Target, settings: Settings) -> None:
         raise RequestError(501, f"There is no batch entry script {script}: the setting batch_entry_script names it.")
 
 
-def source(target: Target, settings: Settings) -> Source:
-    """What a job is scored by."""
+def told(target: Target, settings: Settings, roots: Roots) -> Told:
+    """What the process of a job has to know."""
     script = _script(target, settings)
-    if script is not None:
-        return Source(entry_script=script, model_dir=target.model_dir)
-    bundle = None if target.bundle is None else target.bundle.root
-    return Source(bundle=bundle, model_dir=settings.model_dir, allow_version_skew=settings.allow_version_skew)
+    bundle = target.bundle if script is None else None
+    return Told(
+        bundle=None if bundle is None else str(bundle.root),
+        entry_script=None if script is None else str(script),
+        model_dir=settings.model_dir if bundle is not None else target.model_dir,
+        allow_version_skew=settings.allow_version_skew,
+        data=str(roots.data),
+        further=roots.further,
+    )
 
 
 def digest(target: Target, settings: Settings) -> str:

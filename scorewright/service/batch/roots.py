@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from scorewright.errors import ForbiddenLocationError, LocationError, UsageError
+from scorewright.service.batch.blob_address import BlobAddress
 
 DATABASE = "jobs.sqlite"
 OWN_FOLDER = ".jobs"
@@ -27,27 +28,6 @@ _CODED = re.compile(r"[\\#]|%(2e|2f|5c|00)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class _Remote:
-    """A place in a blob container. `account` is empty where the environment names it."""
-
-    container: str
-    account: str
-    steps: tuple[str, ...]
-
-    @classmethod
-    def of(cls, rest: str) -> _Remote:
-        """From what follows `abfs://`."""
-        place, _, path = rest.partition("/")
-        container, _, account = place.partition("@")
-        return cls(container.lower(), account.lower(), tuple(step for step in path.split("/") if step))
-
-    def holds(self, other: _Remote) -> bool:
-        """Whether the other place is this one or below it."""
-        same = (self.container, self.account) == (other.container, other.account)
-        return same and other.steps[: len(self.steps)] == self.steps
-
-
-@dataclass(frozen=True)
 class Roots:
     """The data folder, to which relative locations are relative, and what else is open to jobs.
 
@@ -59,17 +39,17 @@ class Roots:
 
     @classmethod
     def of(cls, data: Path, listed: str) -> Roots:
-        """`listed` is separated by commas. Raises UsageError for one that is neither a folder nor an abfs:// prefix."""
+        """`listed` is separated by commas. Raises UsageError for one that is neither a folder nor an abfs:// URL."""
         further = []
         for given in (one.strip() for one in listed.split(",")):
             url = _URL.fullmatch(given)
             if given and url is None:
                 further.append(str(Path(given).absolute()))
-            elif url is not None and url[1].lower() in _REMOTE and _Remote.of(url[2]).container:
-                further.append(given)
+            elif url is not None and url[1].lower() in _REMOTE:
+                further.append(BlobAddress.of(given).url)
             elif given:
                 raise UsageError(
-                    f"batch_roots has {given!r}, which is neither a folder nor like abfs://container/folder.",
+                    f"batch_roots has {given!r}, which is neither a folder nor like abfs://container@account/folder.",
                     hint="Separate several with commas.",
                 )
         return cls(data.absolute(), tuple(further))
@@ -87,13 +67,12 @@ class Roots:
     def input(self, given: str) -> str:
         """The location that a job is to read: a file, a folder or a pattern, with symbolic links resolved.
 
-        Of a pattern only the part before its first `*`, `?` or `[` is judged: `check` has to be asked of each match.
+        Of a pattern only the part before its first `*`, `?` or `[` is judged: `permitted` has to be asked of each match.
 
         Raises ForbiddenLocationError if it is outside the roots or the jobs' own, LocationError if it is no location.
         """
-        remote = self._remote(given, "input")
-        if remote is not None:
-            return given
+        if self._is_blob(given, "input"):
+            return BlobAddress.of(given).url
         steps = self._steps(given)
         fixed = next((place for place, step in enumerate(steps) if _PATTERN.search(step)), len(steps))
         found = self._inside(given, os.path.realpath("/" + "/".join(steps[:fixed])))
@@ -109,22 +88,16 @@ class Roots:
         """
         if _PATTERN.search(given):
             raise LocationError(f"output is {given!r}: it cannot have any of * ? [ in it.", hint="Name a new folder.")
-        remote = self._remote(given, "output")
-        if remote is not None:
-            return given
+        if self._is_blob(given, "output"):
+            return BlobAddress.of(given).url
         found = self._inside(given, os.path.realpath("/" + "/".join(self._steps(given))))
         self._refuse_own(given, found)
         return found
 
-    def check(self, path: str) -> None:
-        """Raise ForbiddenLocationError unless this one file or folder, as it is now, is one that jobs may touch."""
-        if not self.permitted(path):
-            raise ForbiddenLocationError(f"{path} is not within {self._listed()}.")
-
     def permitted(self, path: str) -> bool:
         """Whether this one file or folder, as it is now, is below a root and not the jobs' own."""
         try:
-            if self._remote(path, "path") is not None:
+            if self._is_blob(path, "path"):
                 return True
             found = self._inside(path, os.path.realpath("/" + "/".join(self._steps(path))))
             self._refuse_own(path, found)
@@ -132,31 +105,30 @@ class Roots:
             return False
         return True
 
-    def _remote(self, given: str, name: str) -> _Remote | None:
-        """A location in a container below a root; None if it is one on this machine."""
+    def _is_blob(self, given: str, name: str) -> bool:
+        """Whether a location is a blob, below a root then, and not on this machine."""
         if not given or len(given) > LONGEST or _CONTROL.search(given) or not _encodes(given):
             shown = given[:200].encode("unicode_escape").decode()
             raise LocationError(f"{name} is '{shown}': that is no location.", hint="Name a file, a folder or a URL.")
         url = _URL.fullmatch(given)
         if url is None or url[1].lower() == "file":
-            return None
-        found = _Remote.of(url[2])
-        if (
-            url[1].lower() not in _REMOTE
-            or _CODED.search(given)
-            or "::" in given
-            or not {".", ".."}.isdisjoint(found.steps)
-            or not any(root.holds(found) for root in self._remote_roots())
-        ):
+            return False
+        if url[1].lower() not in _REMOTE or _CODED.search(given):
             raise self._outside(given)
-        return found
+        try:
+            found = BlobAddress.of(given)
+        except UsageError as error:
+            raise LocationError(error.message, hint=error.hint) from error
+        roots = [BlobAddress.of(root) for root in self.further if "://" in root]
+        if not any(_holds(root, found) for root in roots):
+            raise self._outside(given)
+        return True
 
     def _steps(self, given: str) -> list[str]:
         """The steps from the machine's root to a location on it."""
         url = _URL.fullmatch(given)
         path = given if url is None else unquote(url[2].removeprefix("localhost"), errors="surrogateescape")
-        # fsspec would take either as a URL, of another place than the one that is judged here.
-        if "::" in path or "://" in path or _CONTROL.search(path) or (url is not None and not path.startswith("/")):
+        if _CONTROL.search(path) or (url is not None and not path.startswith("/")):
             raise self._outside(given)
         steps = [step for step in path.split("/") if step not in ("", ".")]
         if ".." in steps:
@@ -187,8 +159,11 @@ class Roots:
     def _folders(self) -> list[str]:
         return [str(self.data), *(root for root in self.further if "://" not in root)]
 
-    def _remote_roots(self) -> list[_Remote]:
-        return [_Remote.of(root.partition("://")[2]) for root in self.further if "://" in root]
+
+def _holds(root: BlobAddress, found: BlobAddress) -> bool:
+    """Whether a blob is below a root. Where both leave the account to the credentials, it is the same."""
+    same = (root.container, root.account, root.suffix) == (found.container, found.account, found.suffix)
+    return same and (not root.path or _below(found.path, root.path))
 
 
 def _below(path: str, folder: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from scorewright.errors import LocationError
+from scorewright.service.batch import job_lock, model
+from scorewright.service.batch.told import HELD_ELSEWHERE
 from scorewright.service.child import Child, outcome
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from scorewright.service.batch.roots import Roots
     from scorewright.service.batch.store import Store
+    from scorewright.service.batch.stored_job import StoredJob
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
 
@@ -82,6 +86,9 @@ class Supervisor:
                 if error.message != self._trouble:
                     self._log.error("No job can be begun: %s %s", error.message, error.hint)
                 self._trouble = error.message
+            except Exception:
+                # The jobs of other times must not wait for ever for one that is special.
+                self._log.exception("Looking after the jobs has failed; it is tried again.")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:
@@ -100,11 +107,10 @@ class Supervisor:
                 return
             if job.id not in self._running and await asyncio.to_thread(self._begin, store, job):
                 self._running[job.id] = asyncio.create_task(self._follow(store, job.id))
+                self._running[job.id].add_done_callback(functools.partial(self._followed, job.id))
 
     def _begin(self, store: Store, job: StoredJob) -> bool:
         """Claim a job if no process is at work on it, of this service or another one; whether it is to be run."""
-        from scorewright.service.batch import job_lock, model
-
         try:
             with job_lock.held(self._roots.own_folder, job.id) as free:
                 if not free:
@@ -139,8 +145,6 @@ class Supervisor:
 
     async def _follow(self, store: Store, job_id: str) -> None:
         """From the start to the end of a job's process."""
-        from scorewright.service.batch.job_process import HELD_ELSEWHERE
-
         try:
             process = self._spawn(job_id)
         except OSError as error:
@@ -157,7 +161,11 @@ class Supervisor:
                 await asyncio.sleep(FIRST_WAIT_SECONDS)
             else:
                 await self._ended(store, job_id, code)
+
+    def _followed(self, job_id: str, task: asyncio.Task[None]) -> None:
         del self._running[job_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("Job %s could not be followed; it is looked at again.", job_id, exc_info=error)
 
     async def _ended(self, store: Store, job_id: str, code: int) -> None:
         job = None
@@ -175,9 +183,6 @@ class Supervisor:
 
     def _spawn(self, job_id: str) -> Child:
         """Start the process. Its stdin is open as long as this one lives."""
-        from scorewright.service.batch.job_process import Told
-        from scorewright.service.batch.model import source
-
         with self._log_file(job_id).open("ab") as log:
             process = subprocess.Popen(
                 [
@@ -191,7 +196,7 @@ class Supervisor:
                 # A group of its own: it is ended with all that it has started.
                 start_new_session=True,
             )
-        told = Told(source(self._target, self._settings), self._roots).to_json()
+        told = model.told(self._target, self._settings, self._roots).to_json()
         if process.stdin is not None:
             # It may be dead already; whoever waits for it will see.
             with contextlib.suppress(OSError):
