@@ -137,8 +137,12 @@ class _Running:
         errors: list[ItemError] = []
         for note in notes.values():
             self._count(note, errors)
+        broken = [batch for batch in batches if batch.broken]
+        for batch in broken:
+            self._fail(batch, batch.broken, errors)
         self._judge(errors)
-        failed = self._score([batch for batch in batches if batch.number not in notes], notes, errors)
+        left = [batch for batch in batches if batch.number not in notes and not batch.broken]
+        failed = self._score(left, notes, errors) | {batch.number for batch in broken}
         if not self.progress.items_done:
             raise BatchError(
                 f"Nothing was scored: all {self.progress.items_failed} items failed. {_first(errors)}",
@@ -190,7 +194,7 @@ class _Running:
                     self._tell(retries=self.progress.retries + answer["tries"] - 1)
                     if "error" in answer:
                         failed.add(batch.number)
-                        self._fail(batch, answer, errors)
+                        self._fail(batch, _said(answer), errors)
                     else:
                         notes[batch.number] = answer["note"]
                         self._count(answer["note"], errors)
@@ -234,8 +238,7 @@ class _Running:
             errors=kept(errors),
         )
 
-    def _fail(self, batch: MiniBatch, answer: dict[str, Any], errors: list[ItemError]) -> None:
-        words = answer["error"] + (f" ({answer['where']})" if answer.get("where") else "")
+    def _fail(self, batch: MiniBatch, words: str, errors: list[ItemError]) -> None:
         errors.append(ItemError(batch.title, None, words))
         self._tell(
             mini_batches_failed=self.progress.mini_batches_failed + 1,
@@ -306,6 +309,11 @@ def _first(errors: Sequence[ItemError]) -> str:
     first = errors[0]
     where = first.file if first.row is None else f"{first.file}, row {first.row}"
     return f"The first: {where}: {first.message}"
+
+
+def _said(answer: dict[str, Any]) -> str:
+    where = answer.get("where")
+    return f"{answer['error']} ({where})" if where else str(answer["error"])
 
 
 def _fatal(answer: dict[str, Any]) -> ScorewrightError:

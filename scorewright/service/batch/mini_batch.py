@@ -23,6 +23,8 @@ class MiniBatch:
     partition: str | None = None
     """The URL of a parquet file with these rows and, besides, where each came from."""
     key: dict[str, Any] | None = None
+    broken: str = ""
+    """Why the file cannot be cut into rows: there is nothing to be scored, and one item has failed."""
 
     @property
     def title(self) -> str:
@@ -50,4 +52,5 @@ class MiniBatch:
             None if rows is None else Slice(**{**rows, "file": InputFile(**rows["file"])}),
             told["partition"],
             told["key"],
+            told["broken"],
         )

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from scorewright.service.batch.settings import BatchSettings
 
 Kind = Literal["files", "tabular"]
-Header = Literal["always", "detect"]
 
 FILES_A_MINI_BATCH = 10
 """Azure's mini_batch_size."""
@@ -36,7 +35,7 @@ class Reading:
     """How files are read: whether a script can be given rows of them, and whether a csv's first line is a header."""
 
     parts: bool
-    header: Header = "always"
+    header: cut.Header = "always"
 
 
 def kind_of(settings: BatchSettings, files: Sequence[InputFile], reading: Reading) -> Kind:
@@ -69,10 +68,10 @@ def plan(
                 f"{strange.url} has no rows that a mini-batch could be made of.",
                 hint="Tables are .csv, .parquet, .jsonl, .ndjson, .npy and .txt; for others say --input-kind files.",
             )
-        slices = _slices(settings, files, reading)
         if settings.partition_keys:
+            slices = (piece for file in files for piece in _slices(settings, file, reading))
             return _by_columns(settings.partition_keys, slices, work)
-        return (MiniBatch(number, rows.rows, rows=rows) for number, rows in enumerate(slices))
+        return _by_rows(settings, files, reading)
     if settings.partition_keys:
         return _by_folders(settings.partition_keys, files)
     size = settings.mini_batch_size if isinstance(settings.mini_batch_size, int) else FILES_A_MINI_BATCH
@@ -87,11 +86,23 @@ def _can_cut(file: InputFile) -> bool:
     return cut.can_cut(PurePosixPath(file.relative).suffix.lower())
 
 
-def _slices(settings: BatchSettings, files: Sequence[InputFile], reading: Reading) -> Iterator[cut.Slice]:
+def _by_rows(settings: BatchSettings, files: Sequence[InputFile], reading: Reading) -> Iterator[MiniBatch]:
+    """Mini-batches of a file's rows; a file that is not what its name says is one that has failed."""
+    number = 0
+    for file in files:
+        try:
+            for rows in _slices(settings, file, reading):
+                yield MiniBatch(number, rows.rows, rows=rows)
+                number += 1
+        except ValueError as error:
+            yield MiniBatch(number, 1, files=(file,), broken=str(error))
+            number += 1
+
+
+def _slices(settings: BatchSettings, file: InputFile, reading: Reading) -> Iterator[cut.Slice]:
     rows = settings.mini_batch_size if isinstance(settings.mini_batch_size, int) else None
     size = None if rows is not None else settings.size_bytes or BYTES_A_MINI_BATCH
-    for file in files:
-        yield from cut.cut(file, rows=rows, size=size, header=reading.header)
+    return cut.cut(file, rows=rows, size=size, header=reading.header)
 
 
 def _by_folders(keys: Sequence[str], files: Sequence[InputFile]) -> Iterator[MiniBatch]:
@@ -146,9 +157,9 @@ def _by_columns(keys: Sequence[str], slices: Iterator[cut.Slice], work: Location
             values = ds.get_partition_keys(fragment.partition_expression)
             groups[tuple(values.get(key) for key in keys)].append(Path(fragment.path))
         for number, values in enumerate(sorted(groups, key=_missing_last)):
-            # part-0.parquet, part-1.parquet, ...: in the order in which they were written
-            parts = sorted(groups[values], key=lambda path: int(path.stem.removeprefix("part-")))
-            table = pa.concat_tables([pq.ParquetFile(path).read() for path in parts])
+            table = pa.concat_tables([pq.ParquetFile(path).read() for path in groups[values]])
+            # pyarrow does not promise the order in which it writes.
+            table = table.sort_by([(frames.FILE, "ascending"), (frames.ROW, "ascending")])
             for key, value in zip(keys, values, strict=True):
                 field = schema.field(key)
                 table = table.append_column(field, pa.array([value] * len(table), field.type))
