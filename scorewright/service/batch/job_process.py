@@ -1,9 +1,8 @@
 """The process that works on one job of the service.
 
 Started by the service as `python -m scorewright.service.batch.job_process DATABASE JOB_ID`; the first line of its
-stdin is JSON and says what scores and where the job may read and write. It ends, with all that it
-has started, when stdin does: the service has gone, and the next one goes on with the job. SIGTERM leaves the job to be
-gone on with, too.
+stdin is JSON and says what scores and where the job may read and write. It ends, with all that it has started, when
+stdin does: the service has gone, and the next one goes on with the job. SIGTERM leaves the job to be gone on with, too.
 """
 
 from __future__ import annotations
@@ -14,14 +13,12 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorewright.errors import BatchCancelledError, LocationError, ScorewrightError
-from scorewright.service.batch import job_lock
-from scorewright.service.batch.folder import NAME
-from scorewright.service.batch.job import Job, Source, run
-from scorewright.service.batch.location import Location
+from scorewright.service.batch import job_lock, priority
 from scorewright.service.batch.pace import Pace
 from scorewright.service.batch.settings import BatchSettings
 from scorewright.service.batch.store import Store
@@ -51,7 +48,7 @@ def main() -> int:
         return 1
     told = Told.of_json(line)
     threading.Thread(target=_follow_parent, daemon=True).start()
-    give_way()
+    priority.lower()
     store = Store(database)
     with job_lock.held(told.roots.own_folder, job_id) as ours:
         if not ours:
@@ -60,13 +57,6 @@ def main() -> int:
         if job is not None and job.state == "running":
             _Work(store, job, told, stop).run()
     return 0
-
-
-def give_way() -> None:
-    """Leave the processor to whoever else wants it. What is started from here on does so, too."""
-    os.nice(19)
-    with contextlib.suppress(AttributeError, OSError):  # not Linux, or not allowed
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _follow_parent() -> None:
@@ -93,22 +83,31 @@ class _Work:
 
     def run(self) -> None:
         """Run the job to its end, and write down how it ended. Any other exception than a ScorewrightError passes."""
-        job = self._job
+        # Only now: what takes long to load gives way, too.
+        from scorewright.service.batch.job import Job, run
+        from scorewright.service.batch.source import Source
+
+        job, told = self._job, self._told
         try:
-            roots = self._told.roots
+            roots = told.roots
             if self._asked_to_end():
                 raise BatchCancelledError("cancelled")
             summary = run(
                 Job(
-                    source=_source(self._told),
+                    source=Source(
+                        bundle=None if told.bundle is None else Path(told.bundle),
+                        entry_script=None if told.entry_script is None else Path(told.entry_script),
+                        model_dir=told.model_dir,
+                        allow_version_skew=told.allow_version_skew,
+                    ),
                     input=roots.input(job.asked.input),
                     output=roots.output(job.asked.output),
                     settings=BatchSettings.of(**job.asked.settings),
                     resume=True,
-                    low_priority=True,
                 ),
                 on_progress=self._report,
                 cancelled=self._asked_to_end,
+                permitted=roots.check,
             )
         except BatchCancelledError:
             self._interrupted()
@@ -117,7 +116,7 @@ class _Work:
             message, hint = error.message, error.hint
             self._end(lambda: self._store.end(job.id, "failed", message=message, hint=hint))
         else:
-            self._latest = summary.progress
+            self._report(summary.progress)
             self._flush()
             self._end(lambda: self._store.end(job.id, "completed", results=summary.results))
 
@@ -128,10 +127,20 @@ class _Work:
             return
         message, hint = "It was cancelled; what it had scored has been removed.", ""
         try:
-            Location.of(self._told.roots.output(self._job.asked.output)).child(NAME).remove()
+            self._remove()
         except ScorewrightError as error:
             message, hint = f"It was cancelled, and what it had scored is still there: {error.message}", error.hint
         self._end(lambda: self._store.end(self._job.id, "cancelled", message=message, hint=hint))
+
+    def _remove(self) -> None:
+        """Remove what the job has left at its output. Nothing else is there: it is put there in the end."""
+        from scorewright.service.batch.folder import NAME
+        from scorewright.service.batch.location import Location
+
+        output = Location.of(self._told.roots.output(self._job.asked.output))
+        output.child(NAME).remove()
+        if not output.names():
+            output.remove()
 
     def _asked_to_end(self) -> bool:
         now = time.monotonic()
@@ -145,6 +154,7 @@ class _Work:
     def _report(self, progress: Progress) -> None:
         changed = self._latest is None or self._latest.step != progress.step
         self._latest = progress
+        self._pace.see(progress)
         if changed or time.monotonic() >= self._next_report:
             self._flush()
 
@@ -153,7 +163,8 @@ class _Work:
             return
         self._next_report = time.monotonic() + REPORT_SECONDS
         try:
-            self._store.report(self._job.id, self._pace.told(self._latest))
+            pace = {"rows_per_second": self._pace.rows_per_second, "seconds_left": self._pace.seconds_left}
+            self._store.report(self._job.id, {**asdict(self._latest), **pace})
         except LocationError as error:
             # The work does not depend on it, and the next report says more.
             sys.stderr.write(f"{error.message}\n")
@@ -169,15 +180,6 @@ class _Work:
             else:
                 return
         write()
-
-
-def _source(told: Told) -> Source:
-    return Source(
-        bundle=None if told.bundle is None else Path(told.bundle),
-        entry_script=None if told.entry_script is None else Path(told.entry_script),
-        model_dir=told.model_dir,
-        allow_version_skew=told.allow_version_skew,
-    )
 
 
 if __name__ == "__main__":

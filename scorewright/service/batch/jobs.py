@@ -88,8 +88,10 @@ class Jobs:
             raise RequestError(
                 404, f"Job {job_id} is {job.state}; " + (f"it has {named}." if named else "it has no results.")
             )
-        if not self._roots.permitted(found):
-            raise RequestError(403, f"{found} is not where jobs may write any more.")
+        try:
+            self._roots.check(found)
+        except LocationError as error:
+            raise RequestError(403, error.message) from error
         if found.startswith("/") and not os.path.isfile(found):  # noqa: PTH113  # a location is text
             raise RequestError(404, f"{found} has been removed since job {job_id} wrote it.")
         return found
@@ -114,7 +116,7 @@ class Jobs:
             raise RequestError(404, f"input is {asked.input!r}: there is nothing at {source}.")
         if f"{output}/".startswith(f"{source}/") or f"{source}/".startswith(f"{output}/"):
             raise RequestError(409, f"input is {asked.input!r} and output {asked.output!r}: one is within the other.")
-        if "://" not in output and os.path.lexists(output) and not _empty_folder(output):
+        if "://" not in output and os.path.lexists(output) and not _free(output):
             raise RequestError(409, f"output is {asked.output!r}, which exists. Name a new folder, or an empty one.")
         return output
 
@@ -157,9 +159,13 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(faults) + "."
 
 
-def _empty_folder(path: str) -> bool:
+def _free(path: str) -> bool:
+    """Whether a folder is empty but for what a job left that did not complete: the same job goes on with that."""
+    from scorewright.service.batch.folder import NAME, JobFolder
+    from scorewright.service.batch.location import Location
+
     try:
-        with os.scandir(path) as entries:
-            return next(entries, None) is None
+        names = os.listdir(path)  # noqa: PTH208  # a location is text
     except OSError:
         return False
+    return not names or (names == [NAME] and JobFolder(Location.of(path)).report() is None)

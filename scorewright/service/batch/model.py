@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from scorewright.bundle import sha256
 from scorewright.errors import RequestError
 from scorewright.service.batch.told import Told
 
@@ -51,14 +50,6 @@ def told(target: Target, settings: Settings, roots: Roots) -> Told:
         data=str(roots.data),
         further=roots.further,
     )
-
-
-def digest(target: Target, settings: Settings) -> str:
-    """What changes when the model or its script does: the sha256 of the bundle's manifest, or of the script."""
-    script = _script(target, settings)
-    if script is not None:
-        return sha256(script) if script.is_file() else ""
-    return "" if target.bundle is None else target.bundle.digest
 
 
 def _script(target: Target, settings: Settings) -> Path | None:

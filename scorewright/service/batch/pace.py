@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorewright.service.batch.progress import Progress
 
+SETTLE_SECONDS = 0.3
+"""What is counted this soon after planning was scored by an earlier run: no worker has started yet."""
+
 
 class Pace:
-    """Measured from the first mini-batch of this run on: what was done by an earlier one says nothing of now."""
+    """Measured from when scoring begins in this run."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begun: float | None = None
         self._before = (0, 0)
+        self._now = (0, 0)
+        self._total: int | None = None
 
-    def told(self, progress: Progress) -> dict[str, Any]:
-        """The progress as JSON takes it, with `rows_per_second` and `seconds_left`, which are None if not yet known."""
-        now = self._clock()
-        done = (
+    def see(self, progress: Progress) -> None:
+        """The job is so far."""
+        self._now = (
             progress.items_done + progress.items_failed,
             progress.mini_batches_done + progress.mini_batches_failed,
         )
-        if self._begun is None and progress.step != "planning":
-            self._begun, self._before = now, done
-        rate = left = None
-        if self._begun is not None and now > self._begun:
-            seconds = now - self._begun
-            items, batches = done[0] - self._before[0], done[1] - self._before[1]
-            rate = items / seconds if items else None
-            if batches and progress.mini_batches_total is not None:
-                left = max(0, progress.mini_batches_total - done[1]) * seconds / batches
-        return {**asdict(progress), "rows_per_second": rate, "seconds_left": left}
+        self._total = progress.mini_batches_total
+        if progress.step == "planning":
+            return
+        if self._begun is None:
+            self._begun = self._clock()
+        if self._clock() < self._begun + SETTLE_SECONDS:
+            self._before = self._now
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Rows, or files, that were scored or failed in a second; None before the first."""
+        return self._rate(0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it will take if it goes on like this; None if that is not known yet."""
+        rate = self._rate(1)
+        return None if rate is None or self._total is None else max(0, self._total - self._now[1]) / rate
+
+    def _rate(self, which: int) -> float | None:
+        done = self._now[which] - self._before[which]
+        if self._begun is None or not done:
+            return None
+        return done / max(self._clock() - self._begun, SETTLE_SECONDS)

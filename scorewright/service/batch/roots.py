@@ -67,7 +67,7 @@ class Roots:
     def input(self, given: str) -> str:
         """The location that a job is to read: a file, a folder or a pattern, with symbolic links resolved.
 
-        Of a pattern only the part before its first `*`, `?` or `[` is judged: `permitted` has to be asked of each match.
+        Of a pattern only the part before its first `*`, `?` or `[` is judged: `check` is to be asked of each match.
 
         Raises ForbiddenLocationError if it is outside the roots or the jobs' own, LocationError if it is no location.
         """
@@ -94,16 +94,10 @@ class Roots:
         self._refuse_own(given, found)
         return found
 
-    def permitted(self, path: str) -> bool:
-        """Whether this one file or folder, as it is now, is below a root and not the jobs' own."""
-        try:
-            if self._is_blob(path, "path"):
-                return True
-            found = self._inside(path, os.path.realpath("/" + "/".join(self._steps(path))))
-            self._refuse_own(path, found)
-        except LocationError:
-            return False
-        return True
+    def check(self, path: str) -> None:
+        """Raise LocationError unless this one file or folder, as it is now, is below a root and not the jobs' own."""
+        if not self._is_blob(path, "path"):
+            self._refuse_own(path, self._inside(path, os.path.realpath("/" + "/".join(self._steps(path)))))
 
     def _is_blob(self, given: str, name: str) -> bool:
         """Whether a location is a blob, below a root then, and not on this machine."""

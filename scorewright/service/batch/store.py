@@ -38,7 +38,6 @@ CREATE TABLE jobs (
     created REAL NOT NULL,
     started REAL,
     ended REAL,
-    source TEXT NOT NULL DEFAULT '',
     interruptions INTEGER NOT NULL DEFAULT 0,
     mini_batches_before INTEGER NOT NULL DEFAULT 0,
     cancel INTEGER NOT NULL DEFAULT 0,
@@ -136,10 +135,10 @@ class Store:
             row = database.execute("SELECT cancel FROM jobs WHERE id = ?", (job_id,)).fetchone()
             return row is not None and bool(row["cancel"])
 
-    def claim(self, job_id: str, source: str) -> StoredJob | None:
+    def claim(self, job_id: str) -> StoredJob | None:
         """Make a queued job a running one, or a running one whose process is gone one that runs again.
 
-        `source` names what scores; it is kept from the first time on. None if the job has ended meanwhile.
+        None if the job has ended meanwhile.
         """
         with self._transaction() as database:
             job = self._get(database, job_id)
@@ -148,11 +147,10 @@ class Store:
             done = int(job.progress.get("mini_batches_done", 0))
             database.execute(
                 "UPDATE jobs SET state = 'running', started = coalesce(started, ?),"
-                " source = CASE source WHEN '' THEN ? ELSE source END,"
                 " interruptions = CASE WHEN state = 'queued' THEN interruptions"
                 " WHEN ? > mini_batches_before THEN 1 ELSE interruptions + 1 END,"
                 " mini_batches_before = ? WHERE id = ?",
-                (time.time(), source, done, done, job_id),
+                (time.time(), done, done, job_id),
             )
             return self._get(database, job_id)
 
@@ -291,7 +289,6 @@ def _of(row: sqlite3.Row) -> StoredJob:
         created=row["created"],
         started=row["started"],
         ended=row["ended"],
-        source=row["source"],
         interruptions=row["interruptions"],
         cancelling=bool(row["cancel"]),
         progress=json.loads(row["progress"]),

@@ -37,7 +37,6 @@ class StoredJob:
     created: float
     started: float | None
     ended: float | None
-    source: str
     interruptions: int
     """Runs in a row that did not end by their own word, and got no further than the one before."""
     cancelling: bool

@@ -67,11 +67,11 @@ class Supervisor:
         exits = {process.exit: (job_id, process) for job_id, process in self._processes.items()}
         for job_id, process in exits.values():
             self._log.info("Job %s is stopped; it is gone on with when the service starts again.", job_id)
-            _signal(process, signal.SIGTERM)
+            process.end()
         if exits:
             await asyncio.wait(exits, timeout=OBEY_SECONDS)
         for ended, (job_id, process) in exits.items():
-            _signal(process, signal.SIGKILL)
+            _kill_all(process)
             await ended
             if self._store is not None:
                 # If it cannot be said now, the next service finds out.
@@ -119,17 +119,8 @@ class Supervisor:
             raise LocationError(
                 f"{self._roots.own_folder} cannot be written to: {error.strerror}.", hint="Mend its folder's rights."
             ) from error
-        scores = model.digest(self._target, self._settings)
-        claimed = store.claim(job.id, scores)
+        claimed = store.claim(job.id)
         if claimed is None:
-            return False
-        if claimed.source != scores and not claimed.cancelling:
-            store.end(
-                job.id,
-                "failed",
-                message="The model or script has changed since this job began: it cannot be gone on with.",
-                hint="Submit it again, with another output.",
-            )
             return False
         if claimed.interruptions >= MOST_INTERRUPTIONS:
             store.end(
@@ -155,7 +146,7 @@ class Supervisor:
             self._log.info("Job %s runs in process %d.", job_id, process.pid)
             code = await asyncio.shield(process.exit)
             # What it has started must not outlive it.
-            _signal(process, signal.SIGKILL)
+            _kill_all(process)
             del self._processes[job_id]
             if code == HELD_ELSEWHERE:
                 await asyncio.sleep(FIRST_WAIT_SECONDS)
@@ -208,10 +199,10 @@ class Supervisor:
         return self._roots.own_folder / f"{job_id}.log"
 
 
-def _signal(process: Child, number: signal.Signals) -> None:
-    """Send a signal to a job's process and all that it has started and is left of it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+def _kill_all(process: Child) -> None:
+    """End a job's process, and all that it has started and is left of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _last_lines(file: Path) -> str:

@@ -36,6 +36,14 @@ def laid_out(folder: Path) -> Roots:
     return Roots.of(data, f"{more}, abfs://results@account1/jobs")
 
 
+def permitted(roots: Roots, path: str) -> bool:
+    try:
+        roots.check(path)
+    except LocationError:
+        return False
+    return True
+
+
 def test_relative_locations_are_in_the_data_folder(roots: Roots) -> None:
     assert roots.input("in") == str(roots.data / "in")
     assert roots.input("./in//a.csv") == str(roots.data / "in/a.csv")
@@ -87,7 +95,7 @@ def test_what_is_outside_is_refused(given: str, roots: Roots) -> None:
         roots.input(given)
     with pytest.raises(LocationError):
         roots.output(given)
-    assert not roots.permitted(given)
+    assert not permitted(roots, given)
 
 
 def test_a_sibling_with_the_roots_name_at_its_beginning_is_outside(roots: Roots) -> None:
@@ -99,7 +107,7 @@ def test_a_sibling_with_the_roots_name_at_its_beginning_is_outside(roots: Roots)
 def test_what_is_no_location_is_refused(given: str, roots: Roots) -> None:
     with pytest.raises(LocationError):
         roots.input(given)
-    assert not roots.permitted(given)
+    assert not permitted(roots, given)
 
 
 def test_an_output_is_no_pattern(roots: Roots) -> None:
@@ -113,7 +121,7 @@ def test_the_jobs_own_files_are_nobody_elses(given: str, roots: Roots) -> None:
     for judge in (roots.input, roots.output):
         with pytest.raises(ForbiddenLocationError, match="the jobs' own files"):
             judge(path)
-    assert not roots.permitted(path)
+    assert not permitted(roots, path)
 
 
 def test_a_folder_above_the_data_folder_is_no_output(tmp_path: Path) -> None:
@@ -124,16 +132,16 @@ def test_a_folder_above_the_data_folder_is_no_output(tmp_path: Path) -> None:
 
 def test_of_a_pattern_each_match_is_judged(roots: Roots) -> None:
     assert roots.input("in/*") == str(roots.data / "in/*")
-    assert roots.permitted(str(roots.data / "in/a.csv"))
-    assert not roots.permitted(str(roots.data / "in/file-link"))
+    assert permitted(roots, str(roots.data / "in/a.csv"))
+    assert not permitted(roots, str(roots.data / "in/file-link"))
     assert roots.input("*") == str(roots.data / "*")
-    assert not roots.permitted(str(roots.data / "jobs.sqlite"))
+    assert not permitted(roots, str(roots.data / "jobs.sqlite"))
 
 
 def test_blobs_below_a_prefix_are_inside_however_they_are_written(roots: Roots) -> None:
-    for given in ("abfs://results@account1/jobs/a.csv", "az://results@account1.blob.core.windows.net/jobs/a.csv"):
-        assert roots.input(given) == "abfs://results@account1.dfs.core.windows.net/jobs/a.csv"
-        assert roots.permitted(given)
+    for written in ("abfs://results@account1/jobs/a.csv", "az://results@account1.blob.core.windows.net/jobs/a.csv"):
+        assert roots.input(written) == "abfs://results@account1.dfs.core.windows.net/jobs/a.csv"
+        assert permitted(roots, written)
     assert roots.output("abfss://results@account1/jobs") == "abfs://results@account1.dfs.core.windows.net/jobs"
 
 
@@ -172,6 +180,6 @@ def test_what_is_taken_leads_inside(start: str, steps: list[str], extra: str) ->
             fixed = found.partition("*")[0].partition("?")[0].partition("[")[0]
             assert f"{os.path.realpath(fixed)}/".startswith(inside)
             assert "/../" not in f"{found}/"
-        if roots.permitted(location):
+        if permitted(roots, location):
             path = location.removeprefix("file://localhost").removeprefix("file://")
             assert f"{os.path.realpath(roots.data / path)}/".startswith(inside) or "%" in path

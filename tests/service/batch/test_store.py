@@ -68,7 +68,7 @@ def test_ids_are_in_the_order_of_submission(store: Store) -> None:
 def test_a_known_key_gives_the_job_and_with_another_request_a_refusal(store: Store) -> None:
     job = submit(store, key="k")
     assert submit(store, key="k") == job
-    with pytest.raises(RequestError, match="with which job .* was asked for otherwise") as refused:
+    with pytest.raises(RequestError, match=r"with which job .* was asked for otherwise") as refused:
         submit(store, "other", key="k")
     assert refused.value.status == 409
 
@@ -99,15 +99,15 @@ def test_the_queue_is_bounded_and_running_jobs_do_not_count(store: Store) -> Non
     with pytest.raises(RequestError, match="2 jobs are queued already; there may be 2") as refused:
         submit(store, "c", most=2)
     assert refused.value.status == 429
-    store.claim(first.id, "")
+    store.claim(first.id)
     submit(store, "c", most=2)
 
 
 def test_a_job_from_queue_to_end(store: Store) -> None:
     job = submit(store)
-    claimed = store.claim(job.id, "sha")
+    claimed = store.claim(job.id)
     assert claimed is not None
-    assert (claimed.state, claimed.interruptions, claimed.source) == ("running", 0, "sha")
+    assert (claimed.state, claimed.interruptions) == ("running", 0)
     assert claimed.started is not None
     store.report(job.id, {"mini_batches_done": 3})
     store.end(job.id, "completed", results=("/data/out/a.parquet",))
@@ -121,13 +121,13 @@ def test_a_job_from_queue_to_end(store: Store) -> None:
     store.report(job.id, {})
     store.requeue(job.id)
     assert known(store, job) == ended
-    assert store.claim(job.id, "sha") is None
+    assert store.claim(job.id) is None
 
 
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(store: Store) -> None:
     queued, running, stopped = submit(store, "a"), submit(store, "b"), submit(store, "c")
     for job in (running, stopped):
-        store.claim(job.id, "")
+        store.claim(job.id)
     store.requeue(stopped.id)  # it may have left something, which its process has to remove
     states = {}
     for job in (queued, running, stopped):
@@ -143,15 +143,14 @@ def test_runs_that_break_off_are_counted_until_one_gets_further(store: Store) ->
     job = submit(store)
     counted = []
     for done in (0, 0, 0, 4, 4):
-        claimed = store.claim(job.id, "first")
+        claimed = store.claim(job.id)
         assert claimed is not None
         counted.append(claimed.interruptions)
         store.report(job.id, {"mini_batches_done": done})
     store.requeue(job.id)
-    claimed = store.claim(job.id, "second")
+    claimed = store.claim(job.id)
     assert claimed is not None
     assert [*counted, claimed.interruptions] == [0, 1, 2, 3, 1, 1]
-    assert claimed.source == "first"
 
 
 def test_states_are_told_apart(store: Store) -> None:
@@ -172,7 +171,7 @@ def _count(path: Path, job_id: str, times: int) -> None:
 
 def test_several_processes_write_and_none_is_refused(store: Store) -> None:
     job = submit(store)
-    store.claim(job.id, "")
+    store.claim(job.id)
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_count, args=(store.path, job.id, 25)) for _ in range(3)]
     for process in processes:
@@ -193,7 +192,7 @@ ENDLESS = """
     number = 0
     while True:
         job, _ = store.submit(Asked("in", f"out{number}"), f"/data/{number}", f"key{number}", most_queued=10**6)
-        store.claim(job.id, "")
+        store.claim(job.id)
         store.end(job.id, "completed")
         print(number, flush=True)
         number += 1
