@@ -77,6 +77,7 @@ class _Work:
         self._stop = stop
         self._pace = Pace()
         self._latest: Progress | None = None
+        self._untold = False
         self._next_report = 0.0
         self._next_question = 0.0
         self._cancelled = False
@@ -140,7 +141,9 @@ class _Work:
         output = Location.of(self._told.roots.output(self._job.asked.output))
         output.child(NAME).remove()
         if not output.names():
-            output.remove()
+            # The folder may be somebody's mount.
+            with contextlib.suppress(LocationError):
+                output.remove()
 
     def _asked_to_end(self) -> bool:
         now = time.monotonic()
@@ -149,11 +152,14 @@ class _Work:
             # A question that is not answered is asked again.
             with contextlib.suppress(LocationError):
                 self._cancelled = self._store.cancelling(self._job.id)
+            if self._untold:
+                self._flush()
         return self._cancelled or self._stop.is_set()
 
     def _report(self, progress: Progress) -> None:
         changed = self._latest is None or self._latest.step != progress.step
         self._latest = progress
+        self._untold = True
         self._pace.see(progress)
         if changed or time.monotonic() >= self._next_report:
             self._flush()
@@ -168,6 +174,8 @@ class _Work:
         except LocationError as error:
             # The work does not depend on it, and the next report says more.
             sys.stderr.write(f"{error.message}\n")
+        else:
+            self._untold = False
 
     def _end(self, write: Callable[[], None]) -> None:
         """Write the last word, however long the database cannot be written. Raises LocationError in the end."""

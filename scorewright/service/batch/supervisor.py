@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.5
 OBEY_SECONDS = 5.0
 """How long a job's process may take to stop with the service."""
 
-MOST_INTERRUPTIONS = 5
+MOST_INTERRUPTIONS = 4
 """Runs in a row that may break off without getting further, before a job has failed."""
 
 FIRST_WAIT_SECONDS = 0.5
@@ -163,7 +163,7 @@ class Supervisor:
         with contextlib.suppress(LocationError):
             job = await asyncio.to_thread(store.find, job_id)
         if job is not None and not job.unfinished:
-            self._log.info("Job %s is %s. %s", job_id, job.state, job.message)
+            self._log.info("Job %s is %s.%s", job_id, job.state, f" {job.message}" if job.message else "")
             return
         wait = FIRST_WAIT_SECONDS * 2 ** (job.interruptions if job is not None else 0)
         said = _last_lines(self._log_file(job_id))
