@@ -12,6 +12,7 @@ import typer
 
 from scorewright import __version__
 from scorewright.cli_batch import batch
+from scorewright.cli_batch_jobs import jobs
 from scorewright.cli_deploy import deploy
 from scorewright.errors import ScorewrightError
 
@@ -94,6 +95,7 @@ def build(
         typer.echo(f"{image.tag}  {image.id[7:19]}  {image.size / 1e6:.0f} MB")
 
 
+batch.add_typer(jobs)
 app.add_typer(batch, name="batch")
 app.add_typer(deploy, name="deploy")
 

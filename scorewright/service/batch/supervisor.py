@@ -123,16 +123,19 @@ class Supervisor:
         if claimed is None:
             return False
         if claimed.interruptions >= MOST_INTERRUPTIONS:
-            store.end(
-                job.id,
-                "failed",
-                message=f"Its process broke off {claimed.interruptions} times in a row without getting further."
-                + _last_lines(self._log_file(job.id)),
-                hint="Most often memory is short: give the machine more, or make mini_batch_size smaller.",
-            )
-            self._log.error("Job %s has failed: its process broke off again and again.", job.id)
+            self._give_up(store, claimed, "with the service")
             return False
         return True
+
+    def _give_up(self, store: Store, job: StoredJob, how: str) -> None:
+        store.end(
+            job.id,
+            "failed",
+            message=f"Its process broke off {MOST_INTERRUPTIONS} times in a row without getting further, the last time "
+            f"{how}.{_last_lines(self._log_file(job.id))}",
+            hint="Most often memory is short: give the machine more, or make mini_batch_size smaller.",
+        )
+        self._log.error("Job %s has failed: its process broke off again and again.", job.id)
 
     async def _follow(self, store: Store, job_id: str) -> None:
         """From the start to the end of a job's process."""
@@ -165,7 +168,12 @@ class Supervisor:
         if job is not None and not job.unfinished:
             self._log.info("Job %s is %s.%s", job_id, job.state, f" {job.message}" if job.message else "")
             return
-        wait = FIRST_WAIT_SECONDS * 2 ** (job.interruptions if job is not None else 0)
+        broken_off = job.interruptions + 1 if job is not None else 1
+        if job is not None and broken_off >= MOST_INTERRUPTIONS:
+            with contextlib.suppress(LocationError):
+                await asyncio.to_thread(self._give_up, store, job, f"because {outcome(code)}")
+            return
+        wait = FIRST_WAIT_SECONDS * 2 ** (broken_off - 1)
         said = _last_lines(self._log_file(job_id))
         self._log.error(
             "The process of job %s broke off: %s. It is run again in %g s.%s", job_id, outcome(code), wait, said

@@ -86,8 +86,9 @@ def test_a_process_that_breaks_off_again_and_again_is_given_up(api: JobsApi) -> 
 
     wait_until(given_up)
     ended = api.job(job)
-    assert "Its process broke off 4 times in a row without getting further." in ended["message"]
-    assert "it was killed by SIGKILL" in ended["message"]
+    assert ended["message"] == (
+        "Its process broke off 4 times in a row without getting further, the last time because it was killed by SIGKILL."
+    )
     assert "memory" in ended["hint"]
     assert len(killed) == 4
 
@@ -143,7 +144,7 @@ def at_the_gate_of_another(api: JobsApi) -> str:
 
 
 def test_a_script_that_cannot_start_is_the_jobs_failure(api: JobsApi) -> None:
-    api.start(TEST_INIT_FAILS="1")
+    api.start(TEST_DRIVER_FAILS="1")
     ended = api.ended(api.submit("in", "out"))
     assert ended["state"] == "failed"
     assert "no model here" in ended["message"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def init():
     """Fails if the environment says so."""
-    if os.environ.get("TEST_INIT_FAILS"):
+    if os.environ.get("TEST_DRIVER_FAILS"):
         raise OSError("no model here")
 
 
