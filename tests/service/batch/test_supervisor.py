@@ -86,9 +86,8 @@ def test_a_process_that_breaks_off_again_and_again_is_given_up(api: JobsApi) -> 
 
     wait_until(given_up)
     ended = api.job(job)
-    assert ended["message"] == (
-        "Its process broke off 4 times in a row without getting further, the last time because it was killed by SIGKILL."
-    )
+    assert ended["message"].startswith("Its process broke off 4 times in a row without getting further, the last time")
+    assert "because it was killed by SIGKILL." in ended["message"]
     assert "memory" in ended["hint"]
     assert len(killed) == 4
 
