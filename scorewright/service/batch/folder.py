@@ -5,6 +5,7 @@
       plan.jsonl       the mini-batches, a line each
       results/         of each that is scored, its piece and then its note
       files/           of each, what the script wrote itself
+      draft/           the result while it is put together
       partitions/      the rows of mini-batches that are made by keys
       logs/            what scripts printed
       report.json      how it ended
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.errors import LocationError
 from scorewright.service.batch.mini_batch import MiniBatch
-from scorewright.service.batch.plan import PARTITIONS
 from scorewright.service.batch.progress import ERRORS_KEPT, ItemError, Progress
 from scorewright.service.batch.scores import FILES, RESULTS
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 NAME = "_scorewright"
 _JOB, _PLAN, _REPORT, _ERRORS, LOGS, _LOCK = "job.json", "plan.jsonl", "report.json", "errors.jsonl", "logs", "lock"
+_DRAFT = "draft"
+_KEPT = {_REPORT, _ERRORS, LOGS, _LOCK}
 
 
 class JobFolder:
@@ -95,6 +97,10 @@ class JobFolder:
         """A mini-batch's part of the result."""
         return self.work.child(RESULTS, f"{number:07d}.piece").read()
 
+    def draft(self, name: str) -> Location:
+        """Where the result is put together before it gets its name in the output."""
+        return self.work.child(_DRAFT, name)
+
     def file(self, number: int, name: str) -> Location:
         """A file that the script wrote for a mini-batch."""
         return self.work.child(FILES, f"{number:07d}", *name.split("/"))
@@ -112,8 +118,9 @@ class JobFolder:
             self.work.child(_ERRORS).put(lines)
         told = {**asked, "progress": asdict(progress), "results": list(results)}
         self.work.child(_REPORT).put(json.dumps(told, indent=2).encode())
-        for name in (RESULTS, FILES, PARTITIONS, _PLAN, _JOB):
-            self.work.child(name).remove()
+        for name in self.work.names():
+            if name not in _KEPT:
+                self.work.child(name).remove()
 
     def _json(self, name: str) -> dict[str, Any] | None:
         place = self.work.child(name)
