@@ -112,12 +112,15 @@ class JobFolder:
     def end(
         self, asked: dict[str, Any], progress: Progress, results: Sequence[str], errors: Sequence[ItemError]
     ) -> None:
-        """Write down how it ended, and remove what is of no more use."""
+        """Write down how it ended."""
         if errors:
             lines = b"".join(json.dumps(asdict(error)).encode() + b"\n" for error in errors)
             self.work.child(_ERRORS).put(lines)
         told = {**asked, "progress": asdict(progress), "results": list(results)}
         self.work.child(_REPORT).put(json.dumps(told, indent=2).encode())
+
+    def clear(self) -> None:
+        """Remove what is of no more use once it has ended."""
         for name in self.work.names():
             if name not in _KEPT:
                 self.work.child(name).remove()

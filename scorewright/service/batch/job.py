@@ -122,6 +122,7 @@ class _Running:
         if report is None:
             return None
         self._must_be_same(report)
+        self._folder.clear()
         return Summary(told(report["progress"]), tuple(report["results"]), 0.0)
 
     def run(self) -> list[str]:
@@ -153,6 +154,7 @@ class _Running:
         self._tell(step="done")
         errors.sort(key=lambda error: (error.file, error.row or 0))
         self._folder.end(self._asked, self.progress, results, errors)
+        self._folder.clear()
         return results
 
     def _planned(self) -> list[MiniBatch]:
