@@ -67,6 +67,22 @@ class JobFolder:
                 ) from None
             yield
 
+    def require_new(self) -> None:
+        """Raise LocationError if there is anything but what a job left that has scored nothing."""
+        if [name for name in self.output.names() if name != NAME] or not self._unscored():
+            raise LocationError(
+                f"{self.output.url} is not empty.",
+                hint="Choose a folder that is new; --resume goes on with a job that was interrupted there.",
+            )
+
+    def forget_unscored(self) -> None:
+        """Remove what a job left that has scored nothing: there is nothing to go on with."""
+        if self._unscored():
+            self.clear()
+
+    def _unscored(self) -> bool:
+        return not self.work.child(_REPORT).exists() and not self.work.child(RESULTS).names()
+
     def begun(self) -> dict[str, Any] | None:
         """What was asked for, if there is a job."""
         return self._json(_JOB)

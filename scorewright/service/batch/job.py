@@ -80,13 +80,11 @@ def run(
     for file in files:
         permitted(file.url)
     folder = JobFolder(output)
-    if not job.resume and output.names():
-        raise LocationError(
-            f"{output.url} is not empty.",
-            hint="Choose a folder that is new; --resume goes on with a job that was interrupted there.",
-        )
+    running = _Running(job, files, folder, on_progress, cancelled)
+    if not job.resume:
+        folder.require_new()
     with folder.held():
-        running = _Running(job, files, folder, on_progress, cancelled)
+        folder.forget_unscored()
         done = running.ended_before()
         if done is not None:
             return replace(done, seconds=time.monotonic() - started)
