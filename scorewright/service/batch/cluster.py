@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import signal
 import time
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -50,27 +53,7 @@ class Cluster:
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS}))
-            address: Any = scheduler
-            if scheduler is None:
-                # Whoever reaches a scheduler has code of his run: this one takes only who has the job's own key.
-                address = stack.enter_context(
-                    LocalCluster(
-                        n_workers=settings.max_concurrency,
-                        threads_per_worker=1,
-                        memory_limit=0,
-                        security=True,
-                        dashboard_address=None,
-                        silence_logs=40,
-                        local_directory=order.scratch,
-                    )
-                )
-            try:
-                client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS, set_as_default=False))
-            except (OSError, ValueError) as error:
-                raise BatchError(
-                    f"The Dask scheduler {scheduler} does not answer: {error}.",
-                    hint="Is it running, and is that its address (tcp://HOST:8786)?",
-                ) from None
+            client = stack.enter_context(_connected(scheduler) if scheduler is not None else _own(settings, order))
             plugin = host.Host(
                 job,
                 order,
@@ -137,3 +120,48 @@ class Cluster:
         finally:
             future.release()
         return answer
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BatchError(
+            f"The Dask scheduler {scheduler} does not answer: {error}.",
+            hint="Is it running, and is that its address (tcp://HOST:8786)?",
+        ) from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _own(settings: BatchSettings, order: Order) -> Iterator[Client]:
+    """A cluster of processes of this machine. Ctrl-C is for this process, which ends the others when it is time."""
+    with contextlib.ExitStack() as stack:
+        # The thread that starts the workers inherits what is blocked here, and so do they; what multiprocessing starts
+        # beside its first process would unblock it.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=settings.max_concurrency,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    # Whoever reaches a scheduler has code of his run: this one takes only who has the job's own key.
+                    security=True,
+                    dashboard_address=None,
+                    silence_logs=logging.ERROR,
+                    local_directory=order.scratch,
+                )
+            )
+            client = stack.enter_context(Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False))
+        except (OSError, RuntimeError) as error:
+            raise BatchError(
+                f"The worker processes could not be started: {error}.",
+                hint="Is there memory for --max-concurrency of them? --resume goes on.",
+            ) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield client
