@@ -189,10 +189,11 @@ def _files(bundle: Bundle, batch: bool) -> dict[str, bytes | Path]:
     return found
 
 
-def _text(bundle: Bundle, name: str) -> str:
+def _lines(bundle: Bundle, name: str) -> list[str]:
     path = bundle.path(name)
-    text = path.read_text("utf-8") if path.is_file() else ""
-    return text if not text or text.endswith("\n") else f"{text}\n"
+    # The one for batches begins by naming the other, which is there already.
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return [line for line in lines if line.split() != ["-r", "requirements.txt"]]
 
 
 def _constraints(pinned: str, batch: bool) -> str:

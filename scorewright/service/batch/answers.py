@@ -123,6 +123,10 @@ def request_schema() -> dict[str, Any]:
     for choice in settings["properties"]["output_file_name"]["anyOf"]:
         if choice.get("type") == "string":
             choice |= {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._ -]*$", "maxLength": 200}
+    # Keys make the mini-batches, or a size does; and paths have no size.
+    keys = {"partition_keys": {"minItems": 1}, "mini_batch_size": {"not": {"type": "null"}}}
+    paths = {"input_kind": {"const": "files"}, "mini_batch_size": {"type": "string"}}
+    settings["allOf"] = [{"not": {"required": list(both), "properties": both}} for both in (keys, paths)]
     schema["properties"]["settings"] |= settings
     schema["properties"]["settings"].pop("title", None)
     return schema
