@@ -61,10 +61,8 @@ def batch_context(spec: ModelSpec, *, named: bool) -> dict[str, Any]:
         "csv_has_header": csv_has_header,
         "has_text_answers": TEXT in dtypes,
         "has_other_answers": not dtypes <= {TEXT, "float64", "json"},
-        "text_places": _places(signature, lambda column: is_text(column)),
-        "float_places": _places(
-            signature, lambda column: column.dtype in ("float64", "float32") and column.name not in spec.none_columns
-        ),
+        "text_places": _places(signature, is_text),
+        "float_places": _places(signature, lambda column: _is_any_fraction(column, spec.none_columns)),
         "file_help": textwrap.fill(f"A file is {_file_help(signature, named)}.", 118),
         "batch_width": shape[0] if tensors and tables and shape else (1 if tensors and tables else None),
     }
@@ -75,6 +73,13 @@ def is_text(column: TensorSpec) -> bool:
     if column.dtype == "category":
         return all(isinstance(known, str) for known in column.categories or ())
     return column.dtype in ("string", "datetime")
+
+
+def _is_any_fraction(column: TensorSpec, none_columns: tuple[str, ...]) -> bool:
+    """Whether a column's values are an array of float64, NaN where one is missing, and all that is to be seen to is
+    how large they are."""
+    fraction = column.dtype in ("float64", "float32") and column.categories is None
+    return fraction and column.name not in none_columns
 
 
 def is_image(signature: Signature) -> bool:
