@@ -168,9 +168,8 @@ def default_tag(name: str, version: str) -> str:
 
 
 def _files(bundle: Bundle, batch: bool) -> dict[str, bytes | Path]:
-    pinned = "".join(
-        _text(bundle, name) for name in ("requirements.txt", *(["requirements-batch.txt"] if batch else []))
-    )
+    names = ["requirements.txt", *(["requirements-batch.txt"] if batch else [])]
+    pinned = "".join(f"{line}\n" for name in names for line in _lines(bundle, name))
     needed = (*service_requirements(), *(batch_requirements() if batch else ()))
     wheel, content = package_wheel()
     found: dict[str, bytes | Path] = {"Dockerfile": _dockerfile()}
