@@ -76,9 +76,7 @@ def files(rows: list[Any], folder: Path) -> Iterator[tuple[Path, list[Any]]]:
     plain = [[None if value == "" else value for value in row] for row in rows] if listed else rows
     if isinstance(rows[0], dict):
         plain = [{name: None if value == "" else value for name, value in row.items()} for row in rows]
-    frame = (
-        pd.DataFrame({"text": rows}, dtype=object) if isinstance(rows[0], str) else pd.DataFrame(plain, dtype=object)
-    )
+    frame = pd.DataFrame({"text": rows}, dtype=object) if isinstance(rows[0], str) else pd.DataFrame(plain, dtype=object)
     if not listed:
         frame["passed over"] = "1"
     if not isinstance(rows[0], str) or "\n" not in "".join(rows):
