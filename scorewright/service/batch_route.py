@@ -55,20 +55,6 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": BatchMessage, "description": _REFUSALS[status]} for status in statuses}
 
 
-_SUBMIT = {
-    "requestBody": {"required": True, "content": {JSON: {"schema": answers.request_schema()}}},
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "description": "The same key with the same request gives the same job, however often it is sent.",
-            "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
-        }
-    ],
-}
-
-
 def add(app: FastAPI, jobs: Jobs) -> None:
     """Add the routes, and how they refuse."""
     app.add_exception_handler(RequestError, _on_refusal)
@@ -80,7 +66,7 @@ def add(app: FastAPI, jobs: Jobs) -> None:
         tags=["batch"],
         status_code=202,
         response_model=BatchJobDetail,
-        openapi_extra=_SUBMIT,
+        openapi_extra=_described(),
         responses={
             200: {"model": BatchJobDetail, "description": "The job that was submitted with this key before."},
             202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "The job's address."}}},
@@ -138,6 +124,22 @@ def add(app: FastAPI, jobs: Jobs) -> None:
         if location.startswith("/"):
             return FileResponse(location, media_type="application/octet-stream", headers=headers)
         return StreamingResponse(_pieces(location), media_type="application/octet-stream", headers=headers)
+
+
+def _described() -> dict[str, Any]:
+    """What openapi.json cannot know of a route that reads its body by itself."""
+    return {
+        "requestBody": {"required": True, "content": {JSON: {"schema": answers.request_schema()}}},
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "The same key with the same request gives the same job, however often it is sent.",
+                "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+            }
+        ],
+    }
 
 
 def is_batch(path: str) -> bool:
