@@ -77,6 +77,8 @@ class Supervisor:
                 # If it cannot be said now, the next service finds out.
                 with contextlib.suppress(LocationError):
                     await asyncio.to_thread(self._store.requeue, job_id)
+        if self._store is not None:
+            self._store.close()
 
     async def _watch(self) -> None:
         while True:
