@@ -15,6 +15,7 @@ PY := $(VENV)/bin/python
 JUDGE := .cache/judge
 AZURE := .cache/azure
 KSERVE := .cache/kserve
+AZURITE := .cache/azurite
 MLSERVER := .cache/mlserver
 SERVE := .cache/serve
 PINS := constraints/dev.txt
@@ -35,7 +36,7 @@ demo: $(DEMO_NEEDS)
 
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done $(AZURITE)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
 	@$(PY) -m pytest tests/docker
@@ -101,6 +102,14 @@ $(KSERVE)/.done: $(VENV)/.made constraints/kserve.txt
 	@$(PYTHON) -m venv --clear $(KSERVE)
 	@$(KSERVE)/bin/python $(INSTALL) -r constraints/kserve.txt
 	@touch $@
+
+# Stands in for Azure Blob Storage. Without npm the tests that need it are skipped and say so; on CI that is a failure.
+# A release that does not yet ask for Node.js 22.
+$(AZURITE)/.done:
+	@if command -v npm >/dev/null; then \
+	    echo "installing Azurite into $(AZURITE)"; \
+	    npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.35.0 && touch $@; \
+	else echo "npm is not installed: the tests on Azure Blob Storage are skipped" >&2; test -z "$$CI"; fi
 
 # What an image has that serves a plain scikit-learn model or an ONNX one: no pandas, no TensorFlow.
 $(SERVE)/.done: $(VENV)/.made $(PINS) pyproject.toml

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from scorewright.errors import LocationError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scorewright.service.batch.cut import Header
+
+anytime = settings(deadline=None)  # every example writes files
 
 limits = st.one_of(
     st.builds(lambda rows: {"rows": rows}, st.integers(1, 7)),
@@ -76,6 +78,7 @@ tables = st.integers(1, 3).flatmap(
 )
 
 
+@anytime
 @given(
     tables,
     st.sampled_from(["\n", "\r\n", "\r"]),
@@ -114,6 +117,7 @@ def rows_of(content: bytes) -> list[list[str]]:
     return [[str(value) for value in row] for row in frame.to_numpy().tolist()]
 
 
+@anytime
 @given(st.lists(st.lists(st.sampled_from(["1", "-2.5", "", "NA", "1e9"]), min_size=2, max_size=2), max_size=9), limits)
 def test_a_csv_without_a_header_is_given_one_so_that_no_slice_loses_its_first_row(
     folder: Path, rows: list[list[str]], limit: dict[str, int]
@@ -187,6 +191,7 @@ values = st.recursive(
 )
 
 
+@anytime
 @given(st.lists(st.one_of(st.builds(lambda value: {"x": value}, values), st.none()), max_size=9), limits, blocks)
 @example([{"x": "\u2028"}, None], {"rows": 1}, 1)
 def test_json_lines(folder: Path, rows: list[dict[str, Any] | None], limit: dict[str, int], block: int) -> None:
@@ -202,6 +207,7 @@ def test_json_lines(folder: Path, rows: list[dict[str, Any] | None], limit: dict
     assert [row for part in back for row in part] == [row for row in rows if row is not None]
 
 
+@anytime
 @given(st.text(st.sampled_from("aä \n\r\v\x1c\x85\u2028\u2029€…"), max_size=30), limits, blocks)
 def test_lines_of_text_are_those_of_splitlines(folder: Path, text: str, limit: dict[str, int], block: int) -> None:
     path = folder / "texts.txt"
@@ -226,6 +232,7 @@ frames = st.integers(0, 40).map(
 )
 
 
+@anytime
 @given(frames, st.integers(1, 15), limits)
 def test_parquet(folder: Path, frame: pd.DataFrame, group: int, limit: dict[str, int]) -> None:
     path = folder / "table.parquet"
@@ -269,6 +276,7 @@ shapes = st.one_of(
 )
 
 
+@anytime
 @given(shapes, st.sampled_from(["<f4", ">i8", "<U3", "S2", "?", [("a", "<i2"), ("b", "<f8")]]), st.booleans(), limits)
 def test_arrays(folder: Path, shape: tuple[int, ...], kind: Any, fortran: bool, limit: dict[str, int]) -> None:
     count = int(np.prod(shape))
