@@ -1,4 +1,4 @@
-"""Storage for the tests of batch scoring."""
+"""What the tests of batch scoring share: a Dask cluster, and storage."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ import pytest
 
 from scorewright.service.batch import blob_client
 from tests.service.batch import azurite as stand_in
+from tests.service.batch.cluster import DaskCluster, dask_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """A scheduler and two workers."""
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
