@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from typing import Any
@@ -34,6 +35,8 @@ def filesystem(account: str | None, suffix: str) -> AzureBlobFileSystem:
 
 @cache
 def _filesystem(account: str | None, suffix: str, _: int) -> AzureBlobFileSystem:
+    # Azure's packages warn of each cut connection, which is then tried again: for who has set up logging.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     return _Account(
         account_name=account,
         account_suffix=suffix,

@@ -64,6 +64,7 @@ def running() -> Iterator[Azurite]:
             yield Azurite(_port(cast("IO[str]", process.stdout)))
         finally:
             process.terminate()
+            process.communicate()
 
 
 def _port(log: IO[str]) -> int:
