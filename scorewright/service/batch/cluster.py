@@ -151,7 +151,8 @@ def _own(settings: BatchSettings, order: Order) -> Iterator[Client]:
                     memory_limit=0,
                     # Whoever reaches a scheduler has code of his run: this one takes only who has the job's own key.
                     security=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
                     silence_logs=logging.ERROR,
                     local_directory=order.scratch,
                 )
