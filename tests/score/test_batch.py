@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -28,7 +24,7 @@ from tests.score.small_models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scorewright.contract.script import EntryScript
@@ -76,7 +72,9 @@ def files(rows: list[Any], folder: Path) -> Iterator[tuple[Path, list[Any]]]:
     plain = [[None if value == "" else value for value in row] for row in rows] if listed else rows
     if isinstance(rows[0], dict):
         plain = [{name: None if value == "" else value for name, value in row.items()} for row in rows]
-    frame = pd.DataFrame({"text": rows}, dtype=object) if isinstance(rows[0], str) else pd.DataFrame(plain, dtype=object)
+    frame = (
+        pd.DataFrame({"text": rows}, dtype=object) if isinstance(rows[0], str) else pd.DataFrame(plain, dtype=object)
+    )
     if not listed:
         frame["passed over"] = "1"
     if not isinstance(rows[0], str) or "\n" not in "".join(rows):
