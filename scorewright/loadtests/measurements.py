@@ -194,6 +194,10 @@ class Scenario:
     """The job: of `bulk`, and of `mixed`."""
     idle_latency: Histogram | None = None
     """Of `mixed`: the same requests before the job was submitted."""
+    answers_checked: bool = False
+    """Whether each answer was compared with the right one, and not only looked at for its form."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """What the first failure of a kind said, by the kinds of `failures`."""
 
     @property
     def failed(self) -> int:
