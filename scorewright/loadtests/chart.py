@@ -36,12 +36,14 @@ def linear(title: str, greatest: float) -> Scale:
 
 
 def logarithmic(title: str, least: float, greatest: float) -> Scale:
-    """Around two positive values, with ticks at 1, 2 and 5 of each decade, or at 1 of each if there are many."""
-    marks = (1, 2, 5) if greatest / least < 400 else (1,)
-    around = [mark * 10.0**power for power in range(-9, 13) for mark in marks]
+    """Around two positive values, with ticks at 1, 2 and 5 of each decade, or at 1 of each if those were many."""
+    around = [mark * 10.0**power for power in range(-9, 13) for mark in (1, 2, 5)]
     low = max(value for value in around if value <= least * 1.000001)
     high = min(value for value in around if value >= greatest * 0.999999 and value > low)
-    ticks = tuple((value, f"{value:,g}") for value in around if low <= value <= high)
+    marks = [value for value in around if low <= value <= high]
+    if len(marks) > 10:
+        marks = [value for value in marks if value == 10.0 ** round(math.log10(value))]
+    ticks = tuple((value, f"{value:,g}") for value in marks)
     return Scale(title, ticks, lambda value: math.log(max(value, low) / low) / math.log(high / low))
 
 
@@ -89,11 +91,15 @@ class Plot:
         )
         self._draw_axes()
 
-    def line(self, dots: Sequence[Dot], series: int, *, faint: bool = False) -> None:
-        """A line through the dots, and a mark at each that tells its value. Colours and dashes repeat after SERIES."""
+    def line(self, dots: Sequence[Dot], series: int, *, faint: bool = False, dashed: bool = False) -> None:
+        """A line through the dots, and a mark at each that tells its value. Colours and dashes repeat after SERIES.
+
+        `dashed` gives each series dashes of its own, for those who do not see colours and for print.
+        """
         path = "M" + "L".join(f"{self._across(dot.x):.1f} {self._up(dot.y):.1f}" for dot in dots)
         style = f"line s{series % SERIES}{' faint' if faint else ''}"
-        SubElement(self._svg, "path", {"class": style, "d": path, "stroke-dasharray": dash(series)})
+        dashes = {"stroke-dasharray": _dash(series)} if dashed else {}
+        SubElement(self._svg, "path", {"class": style, "d": path, **dashes})
         for dot in dots:
             self._dot(dot, f"mark s{series % SERIES}", 4)
 
@@ -204,16 +210,18 @@ def bars(label: str, width: int, x: Scale, given: Sequence[Bar]) -> str:
     return tostring(svg, encoding="unicode")
 
 
-def swatch(series: int) -> str:
-    """A short line as it is drawn in the plots, for a legend."""
+def swatch(series: int, *, faint: bool, dots: bool) -> str:
+    """A short dashed line, or a dot, as it is drawn in a plot, for its legend."""
     svg = Element("svg", {"class": "swatch", "viewBox": "0 0 30 10", "aria-hidden": "true"})
-    style = {"class": f"line s{series % SERIES}", "d": "M1 5L29 5", "stroke-dasharray": dash(series)}
-    SubElement(svg, "path", style)
+    if dots:
+        SubElement(svg, "circle", {"class": f"dot s{series % SERIES}", "cx": "15", "cy": "5", "r": "5"})
+        return tostring(svg, encoding="unicode")
+    style = f"line s{series % SERIES}{' faint' if faint else ''}"
+    SubElement(svg, "path", {"class": style, "d": "M1 5L29 5", "stroke-dasharray": _dash(series)})
     return tostring(svg, encoding="unicode")
 
 
-def dash(series: int) -> str:
-    """The dashes of a series' line, for those who do not see colours and for print."""
+def _dash(series: int) -> str:
     return _DASHES[series % SERIES]
 
 

@@ -104,8 +104,8 @@ def compare(a: Run, b: Run, *, names: tuple[str, str], allowed: float | None = N
     if allowed is not None and not pairs:
         faults = ["neither run has a scenario"]
     return Comparison(
-        f"{names[0]} ({a.url}, {a.started})",
-        f"{names[1]} ({b.url}, {b.started})",
+        f"{names[0]} ({a.url}, {words.when(a.started)})",
+        f"{names[1]} ({b.url}, {words.when(b.started)})",
         allowed,
         tuple(_differences(a, b)),
         tuple(pairs),

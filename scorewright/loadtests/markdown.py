@@ -20,7 +20,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 def of_report(report: Report) -> str:
     """The sentences, the SLO, the figures and the failures."""
     run = report.run
-    where = f"{code(run.url)}, {run.started}, {words.number(run.seconds)} s."
+    where = f"{code(run.url)}, {_text(words.when(run.started))}, {words.number(run.seconds)} s."
     parts = ["## Load test", f"**{_text(report.headline)}**", " ".join(map(_text, report.remarks)), where]
     if report.verdicts:
         rows = [

@@ -16,6 +16,7 @@ from scorewright.loadtests.knee import DEFINITION
 
 if TYPE_CHECKING:
     from scorewright.loadtests.compare import Comparison
+    from scorewright.loadtests.plots import Curve
     from scorewright.loadtests.report import Report
 
 
@@ -74,11 +75,21 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters.update(
-        number=words.number, latency=words.latency, share=words.share, load=words.load, times=words.times
+        when=words.when,
+        capital=words.capital,
+        number=words.number,
+        latency=words.latency,
+        share=words.share,
+        load=words.load,
+        times=words.times,
     )
-    environment.globals["swatch"] = lambda series: Markup(chart.swatch(series))  # noqa: S704  # ElementTree escapes
+    environment.globals["swatch"] = _swatch
     environment.filters["svg"] = Markup
     return environment
+
+
+def _swatch(curve: Curve) -> Markup:
+    return Markup(chart.swatch(curve.series, faint=curve.faint, dots=curve.dots))  # noqa: S704  # ElementTree escapes
 
 
 def _asset(name: str) -> str:

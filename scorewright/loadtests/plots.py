@@ -33,18 +33,25 @@ class Curve:
     name: str
     latency: Histogram
     series: int
+    faint: bool = False
+
+    @property
+    def dots(self) -> bool:
+        """Whether its latencies are so few that each is drawn by itself."""
+        return self.latency.total < 10
 
 
 def curves(run: Run) -> list[Curve]:
     """One for each scenario with right answers, and one for what `mixed` measured before its job."""
     found = []
-    for scenario in run.scenarios:
+    for at, scenario in enumerate(run.scenarios):
+        name = words.title(scenario, run)
         if scenario.idle_latency and scenario.idle_latency.total:
-            found.append((f"{words.title(scenario, run)}: before the job", scenario.idle_latency))
+            found.append(Curve(f"{name}: before the job", scenario.idle_latency, at, faint=True))
         if scenario.latency.total:
-            name = words.title(scenario, run)
-            found.append((f"{name}: the whole job" if scenario.name == "bulk" else name, scenario.latency))
-    return [Curve(name, latency, at) for at, (name, latency) in enumerate(found)]
+            title = f"{name}: the whole job" if scenario.name == "bulk" else name
+            found.append(Curve(title, scenario.latency, at))
+    return found
 
 
 def distribution(drawn: Sequence[Curve]) -> Picture | None:
@@ -60,10 +67,10 @@ def distribution(drawn: Sequence[Curve]) -> Picture | None:
     def draw(width: int, height: int, x: chart.Scale) -> str:
         plot = Plot("Latency by percentile, for each scenario", width, height, x, up)
         for curve in drawn:
-            if curve.latency.total < 10:
+            if curve.dots:
                 plot.dots(_few(curve), curve.series)
             else:
-                plot.line(_percentiles(curve), curve.series)
+                plot.line(_percentiles(curve), curve.series, faint=curve.faint, dashed=True)
         return plot.svg()
 
     return Picture(draw(WIDE, 420, across), draw(NARROW, 320, narrow))
@@ -237,9 +244,9 @@ def _knee_note(bend: Knee | None) -> str:
 
 
 def rows_per_second(run: Run) -> Picture | None:
-    """Rows a second of real-time, client-batched and bulk scoring, side by side; None if there were none."""
+    """Rows a second of real-time, client-batched and bulk scoring, side by side; None if there are not two of them."""
     of = [(at, one) for at, one in enumerate(run.scenarios) if one.name != "mixed" and one.peak_rows_per_second]
-    if not of:
+    if len(of) < 2:
         return None
     base = next((one.peak_rows_per_second for _, one in of if one.name == "realtime"), None)
     given = [

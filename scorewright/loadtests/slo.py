@@ -25,7 +25,7 @@ KNOWN = (
 
 _CLAUSE = re.compile(
     r"\s*(?:(?P<scenario>[a-z][a-z_-]*)\s*\.\s*)?(?P<figure>[a-z][a-z/]*[0-9.]*)\s*"
-    r"(?P<comparison><=|>=|<|>)\s*(?P<value>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[a-zµ%/]*)\s*",
+    r"(?P<comparison><=|>=|<|>)\s*(?P<value>\d+(?:\.\d+)?(?:e\d{1,2})?)\s*(?P<unit>[a-zµ%/]*)\s*",
     re.IGNORECASE,
 )
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?)")
@@ -223,7 +223,8 @@ def _factor(figure: str, value: str, unit: str, place: str) -> float:
 
 
 def _wanted(clause: Clause) -> str:
-    return f"{clause.figure} {clause.comparison} {clause.worded(clause.limit)}"
+    limit = words.number(clause.limit) if clause.figure in ("rps", "rows/s") else clause.worded(clause.limit)
+    return f"{clause.figure} {clause.comparison} {limit}"
 
 
 def _kept(clause: Clause, scenario: Scenario, step: Step | None) -> bool:

@@ -8,7 +8,7 @@ from scorewright.loadtests import words
 from scorewright.loadtests.knee import knee
 
 if TYPE_CHECKING:
-    from scorewright.loadtests.measurements import Run, Scenario
+    from scorewright.loadtests.measurements import Run, Scenario, Step
     from scorewright.loadtests.slo import Slo, Verdict
 
 
@@ -18,7 +18,7 @@ def headline(run: Run) -> str:
         return "Nothing was answered rightly, so nothing here tells how fast the server is."
     parts = [part for part in (_ways(run), _single_row(run)) if part] or [_fastest(run)]
     told = "; ".join(parts)
-    return f"{told[0].upper()}{told[1:]}."
+    return f"{words.capital(told)}."
 
 
 def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[str]:
@@ -34,7 +34,7 @@ def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[st
     found += [sentence for scenario in run.scenarios if (sentence := _cost(scenario))]
     found.append(_failures(run))
     found += [
-        f"{words.title(one, run).capitalize()}: the load generator may have been the limit, not the server. "
+        f"{words.capital(words.title(one, run))}: the load generator may have been the limit, not the server. "
         f"{one.generator.words}"
         for one in run.scenarios
         if one.generator.limited
@@ -68,8 +68,7 @@ def _single_row(run: Run) -> str:
         return f"{what} costs {p99} at p99, at {words.number(scenario.requests_per_second)} requests/s"
     until = scenario.ramp[: scenario.ramp.index(bend.step) + 1]
     worst = max(step.latency.percentile(99) or 0.0 for step in until)
-    most = words.number(bend.step.requests_per_second)
-    return f"{what} costs at most {words.latency(worst)} at p99 up to {most} requests/s ({words.load(bend.step)})"
+    return f"{what} costs at most {words.latency(worst)} at p99 up to {_speed(bend.step)}"
 
 
 def _fastest(run: Run) -> str:
@@ -80,10 +79,19 @@ def _fastest(run: Run) -> str:
 
 def _held(slo: Slo, scenario: Scenario, run: Run) -> str:
     step = slo.held_step(scenario)
-    name = words.title(scenario, run).capitalize()
+    name = words.capital(words.title(scenario, run))
     if step is None:
         return f"{name} keeps the SLO at no step of the ramp."
-    return f"{name} keeps the SLO up to {words.load(step)}, {words.number(step.requests_per_second)} requests/s."
+    return f"{name} keeps the SLO up to {_speed(step)}."
+
+
+def _speed(step: Step) -> str:
+    """What was answered a second, and by what load."""
+    answered = f"{words.number(step.requests_per_second)} requests/s"
+    if step.rate is None:
+        return f"{answered} ({words.load(step)})"
+    kept_up = step.requests_per_second > 0.97 * step.rate
+    return answered if kept_up else f"{answered} (of {words.number(step.rate)} asked for)"
 
 
 def _cost(scenario: Scenario) -> str:
@@ -103,6 +111,7 @@ def _failures(run: Run) -> str:
     if not requests:
         return "There were no requests."
     if not failed:
-        return f"None of {requests:,} requests failed, and every answer was right."
+        checked = all(scenario.answers_checked for scenario in run.scenarios)
+        return f"None of {requests:,} requests failed{', and every answer was right' if checked else ''}."
     told = f"{failed:,} of {requests:,} requests failed ({words.share(failed / requests)})"
     return f"{told}, {wrong:,} of them by a wrong answer." if wrong else f"{told}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,19 @@ def share(value: float) -> str:
 def times(ratio: float) -> str:
     """A ratio as a factor, with two digits that count: 1.4x, 140x."""
     return f"{float(f'{ratio:.2g}'):,g}x"
+
+
+def when(started: str) -> str:
+    """A moment in ISO 8601 to the second, in UTC; what is no such moment is left as it is."""
+    try:
+        return f"{datetime.fromisoformat(started).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return started
+
+
+def capital(text: str) -> str:
+    """A text with a capital at its beginning."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def title(scenario: Scenario, run: Run) -> str:
