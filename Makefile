@@ -27,7 +27,7 @@ $(error There is no example MODEL=$(MODEL); there are: $(MODELS))
 endif
 DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs screenshots clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_NEEDS)
@@ -48,6 +48,10 @@ check: $(VENV)/.with-dev
 # Needs wrk (on Debian: apt-get install wrk). Everything else on the machine should be at rest.
 bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done $(SERVE)/.done
 	@$(PY) -m benchmarks --out docs/benchmarks
+
+# The docs' pictures of a load test's report; REPORT is its folder. Needs Chromium (on Debian: apt-get install chromium).
+screenshots: $(VENV)/.with-dev
+	@$(PY) -m benchmarks.screenshots $(REPORT)
 
 # docs/cli.md, from the commands' own help; a test holds it against them.
 docs: $(VENV)/.with-dev

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from scorewright.loadtests import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scorewright.loadtests.measurements import Point, Scenario
 
 NOISE = (
@@ -101,16 +99,15 @@ def noise(name: str, a: Scenario, b: Scenario) -> float | None:
         return 2 * math.sqrt(sum(parts))
     if a.name == "bulk":
         return None
-    per_second: dict[str, Callable[[Point], float | None]] = {
-        "p50": lambda point: point.p50_ms,
-        "p95": lambda point: point.p95_ms,
-        "p99": lambda point: point.p99_ms,
-    }
-    value = per_second.get(name, lambda point: point.requests - point.failures)
-    errors = [_standard_error([value(point) for point in one.timeline]) for one in (a, b)]
+    errors = [_standard_error([_in_second(name, point) for point in one.timeline]) for one in (a, b)]
     if errors[0] is None or errors[1] is None:
         return None
     return 2 * math.hypot(errors[0], errors[1])
+
+
+def _in_second(name: str, point: Point) -> float | None:
+    times = {"p50": point.p50_ms, "p95": point.p95_ms, "p99": point.p99_ms}
+    return times[name] if name in times else point.requests - point.failures
 
 
 def _standard_error(values: list[float | None]) -> float | None:

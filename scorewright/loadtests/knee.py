@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scorewright.loadtests import words
+
 if TYPE_CHECKING:
     from scorewright.loadtests.measurements import Step
 
@@ -31,6 +33,16 @@ def knee(ramp: tuple[Step, ...]) -> Knee | None:
         return None
     _, at = max(powers)
     return Knee(ramp[at], last=at == len(ramp) - 1)
+
+
+def knee_words(bend: Knee | None) -> str:
+    """What is said of a ramp's knee."""
+    if bend is None:
+        return "No knee: fewer than three steps have right answers."
+    low, high = (words.latency(bend.step.latency.percentile(percent)) for percent in (50, 99))
+    speed = words.number(bend.step.requests_per_second)
+    told = f"Knee at {words.load(bend.step)}: {speed} requests/s, p50 {low}, p99 {high}."
+    return f"{told} It is the last step: the true knee may lie beyond what was tried." if bend.last else told
 
 
 def _power(step: Step) -> float | None:

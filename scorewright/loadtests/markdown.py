@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from scorewright.loadtests import words
+from scorewright.loadtests.knee import knee, knee_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scorewright.loadtests.compare import Comparison
-    from scorewright.loadtests.measurements import Scenario
+    from scorewright.loadtests.measurements import Run, Scenario
     from scorewright.loadtests.report import Report
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
@@ -31,6 +32,7 @@ def of_report(report: Report) -> str:
     figures = [[_text(words.title(one, run)), *_figures(one)] for one in run.scenarios]
     names = ["scenario", "load", "p50", "p95", "p99", "max", "requests/s", "rows/s", "failed"]
     parts.append(_table(names, figures, numbers=7))
+    parts += [_ramp(one, run) for one in run.scenarios if one.ramp]
     failures = [
         [_text(words.title(one, run)), _text(kind), f"{count:,}"]
         for one in run.scenarios
@@ -61,11 +63,21 @@ def of_comparison(comparison: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _ramp(one: Scenario, run: Run) -> str:
+    rows = []
+    for step in one.ramp:
+        latency = [words.latency(step.latency.percentile(percent)) for percent in (50, 99)]
+        failed = words.share(step.failures / step.requests) if step.requests else "no requests"
+        rows.append([words.load(step), *latency, words.number(step.requests_per_second), failed])
+    told = f"{_text(words.capital(words.title(one, run)))}, step by step; above are all its steps together."
+    table = _table(["load", "p50", "p99", "requests/s", "failed"], rows, numbers=4)
+    return f"{told} {knee_words(knee(one.ramp))}\n\n{table}"
+
+
 def _figures(one: Scenario) -> list[str]:
     latency = [words.latency(one.latency.percentile(percent)) for percent in (50, 95, 99, 100)]
     speed = "–" if one.name == "bulk" else words.number(one.requests_per_second)
-    asked = "one job" if one.name == "bulk" else words.load(one)
-    return [asked, *latency, speed, words.number(one.rows_per_second), _failed(one)]
+    return [words.asked(one), *latency, speed, words.number(one.rows_per_second), _failed(one)]
 
 
 def _failed(one: Scenario) -> str:

@@ -81,6 +81,7 @@ def _environment() -> Environment:
         latency=words.latency,
         share=words.share,
         load=words.load,
+        asked=words.asked,
         times=words.times,
     )
     environment.globals["swatch"] = _swatch

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scorewright.loadtests import chart, words
 from scorewright.loadtests.chart import Bar, Dot, Plot
-from scorewright.loadtests.knee import Knee, knee
+from scorewright.loadtests.knee import knee, knee_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -227,20 +227,11 @@ def _ramp(name: str, scenario: Scenario, series: int) -> Ramp:
 
     latency = picture("latency", chart.logarithmic("latency (ms, log scale)", min(p50), max(p99)), p50, p99)
     throughput = picture("throughput", chart.linear("answered rightly (requests/s)", max(speed)), speed)
-    return Ramp(name, scenario.ramp, (latency, throughput), bend.step if bend else None, _knee_note(bend))
+    return Ramp(name, scenario.ramp, (latency, throughput), bend.step if bend else None, knee_words(bend))
 
 
 def _load(step: Step) -> float:
     return float(step.users if step.rate is None else step.rate)
-
-
-def _knee_note(bend: Knee | None) -> str:
-    if bend is None:
-        return "No knee: fewer than three steps have right answers."
-    low, high = (words.latency(bend.step.latency.percentile(percent)) for percent in (50, 99))
-    speed = words.number(bend.step.requests_per_second)
-    told = f"Knee at {words.load(bend.step)}: {speed} requests/s, p50 {low}, p99 {high}."
-    return f"{told} It is the last step: the true knee may lie beyond what was tried." if bend.last else told
 
 
 def rows_per_second(run: Run) -> Picture | None:

@@ -62,6 +62,13 @@ def title(scenario: Scenario, run: Run) -> str:
     return NAMES[scenario.name] if alike == 1 else f"{NAMES[scenario.name]}, {scenario.label}"
 
 
+def asked(scenario: Scenario) -> str:
+    """How hard a whole scenario asked: its load, the most of a ramp's, or one job."""
+    if scenario.name == "bulk":
+        return "one job"
+    return f"up to {load(scenario)}" if scenario.ramp else load(scenario)
+
+
 def load(of: Scenario | Step) -> str:
     """How hard it asked: `16 users` or `500 requests/s`."""
     if of.rate is not None:
