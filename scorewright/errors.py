@@ -19,6 +19,8 @@ ScorewrightError                 exit 1
 ├── BatchError                   exit 11  a batch job with too many failures, or without a result
 │   └── BatchCancelledError               a batch job that was told to stop
 ├── LocationError                exit 12  a location that cannot be read or written
+├── LoadTestError                exit 13  a load test that could not be done
+├── SloMissedError               exit 14  a load test whose figures are not those that were asked for
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -154,6 +156,18 @@ class LocationError(ScorewrightError):
     """A location that cannot be read or written: missing, empty, in the way, without permission or out of space."""
 
     exit_code = 12
+
+
+class LoadTestError(ScorewrightError):
+    """A load test that could not be done: nothing to ask, nobody who answers, or no request that was answered."""
+
+    exit_code = 13
+
+
+class SloMissedError(ScorewrightError):
+    """A load test whose figures are not those that were asked for, or worse than those it is compared with."""
+
+    exit_code = 14
 
 
 class RequestError(ScorewrightError):
