@@ -194,6 +194,10 @@ class Scenario:
     """The job: of `bulk`, and of `mixed`."""
     idle_latency: Histogram | None = None
     """Of `mixed`: the same requests before the job was submitted."""
+    answers_checked: bool = False
+    """Whether each answer was compared with the right one, and not only looked at for its form."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """What the first failure of a kind said, by the kinds of `failures`."""
 
     @property
     def failed(self) -> int:
@@ -214,13 +218,22 @@ class Scenario:
 
     @property
     def rows_per_second(self) -> float:
-        """Rows a second that were answered rightly."""
+        """Rows a second that were answered rightly; of `bulk`, the job's own."""
+        if self.name == "bulk":
+            return self.bulk.rows_per_second if self.bulk else 0.0
         return self.rows / self.seconds if self.seconds else 0.0
 
     @property
+    def peak_rows_per_second(self) -> float:
+        """The same; of a ramp, in its fastest step."""
+        steps = [step.requests_per_second * self.rows_per_request for step in self.ramp]
+        return max(steps, default=self.rows_per_second)
+
+    @property
     def error_share(self) -> float:
-        """The share of requests that failed, 0 to 1; 1 if there was none at all."""
-        return self.failed / self.requests if self.requests else 1.0
+        """The share of requests (of `bulk`, if more, of rows) that failed, 0 to 1; 1 if there was none at all."""
+        rows = self.bulk.failed_rows / self.bulk.rows if self.name == "bulk" and self.bulk and self.bulk.rows else 0.0
+        return max(self.failed / self.requests, rows) if self.requests else 1.0
 
     @property
     def cost_to_p99(self) -> float | None:
@@ -274,7 +287,7 @@ class Run:
             place = ".".join(str(step) for step in first["loc"])
             raise LoadTestError(
                 f"{where} holds no measurements of a load test: {f'{place}: ' if place else ''}{first['msg']}.",
-                hint="Name the measurements.json in a report's folder, as this version of scorewright writes it.",
+                hint="Name the report.json in a report's folder, as this version of scorewright writes it.",
             ) from None
 
 
