@@ -42,7 +42,6 @@ class Collector:
     def follow(self) -> None:
         """Tell the progress each second, and at the end the result; of a process that died, what it delivered."""
         zero = time.time() + self.plan.warm_up
-        tell("begin", {"zero": zero})
         deadline = zero + (self.plan.seconds or 0.0) + self.plan.timeout + 3 * GRACE_SECONDS
         last = time.time()
         while self.done < self.processes and time.time() < deadline:

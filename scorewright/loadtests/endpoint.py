@@ -34,9 +34,10 @@ class Answered:
             parsed = json.loads(self.body)
         except ValueError:
             parsed = self.body.decode("utf-8", "replace")
-        said = parsed.get("message", parsed.get("detail", parsed)) if isinstance(parsed, dict) else parsed
-        text = " ".join(str(said).split())
-        return f"HTTP {self.status}{f': {text[:_SHOWN]}' if text else ''}"
+        content = parsed.get("message", parsed.get("detail", parsed)) if isinstance(parsed, dict) else parsed
+        text = " ".join(str(content).split())
+        said = text[:_SHOWN].rstrip(".")
+        return f"HTTP {self.status}: {said}" if said else f"HTTP {self.status}"
 
 
 @dataclass(frozen=True)

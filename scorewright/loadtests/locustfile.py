@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
 MEASURED = "scorewright-measured"
+PAUSE_SECONDS = 0.1
+"""How long a user waits who was not even answered: at a refused connection he would be back in no time at all, and
+a second's absence of the server would weigh more than a minute's work."""
 HOOKS: Any = events  # their types say less than what they take
 
 
@@ -71,6 +74,8 @@ class ScoringUser(FastHttpUser):
             failure, words = body.judge(response.status_code, received, error, load.plan.timeout)
             latency_ms = (now - due.since) * 1000 + response.request_meta["response_time"]
             load.ended(number, latency_ms, failure, len(body.sent), len(received or b""), words)
+            if response.status_code == 0 and load.plan.rate is None:
+                gevent.sleep(PAUSE_SECONDS)
             if failure:
                 response.failure(f"{failure}: {words}" if words else failure)
             else:
@@ -104,11 +109,10 @@ def _init(environment: Environment, **others: Any) -> None:
     ScoringUser.sent_headers = headers(os.environ.get(KEY_VARIABLE), plan.deployment)
     ScoringUser.network_timeout = ScoringUser.connection_timeout = plan.timeout
     ScoringUser.load = Load(plan)
-    web_ui = others.get("web_ui")
     if plan.seconds is None:
-        _unmeasured(environment, environment.runner)
+        _unmeasured(environment.runner)
     else:
-        _measured(environment, environment.runner, web_ui)
+        _measured(environment.runner, others.get("web_ui"))
 
 
 def _plan(environment: Environment) -> Plan:
@@ -121,7 +125,7 @@ def _plan(environment: Environment) -> Plan:
     return Plan.read(Path(given))
 
 
-def _unmeasured(environment: Environment, runner: Any) -> None:
+def _unmeasured(runner: Any) -> None:
     """Under `locust` alone: requests go out from the first moment on, and Locust counts them."""
 
     def ready(user_count: int, **_: Any) -> None:
@@ -131,7 +135,7 @@ def _unmeasured(environment: Environment, runner: Any) -> None:
     HOOKS.spawning_complete.add_listener(ready)
 
 
-def _measured(environment: Environment, runner: Any, web_ui: Any) -> None:
+def _measured(runner: Any, web_ui: Any) -> None:
     load = ScoringUser.load
     collector = Collector(load.plan, processes=1)
 

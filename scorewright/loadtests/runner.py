@@ -123,7 +123,7 @@ class LoadTest:
         steps = self.settings.ramp.steps if self.settings.ramp else (self.settings.load,)
         recorded: list[tuple[Load, Recorded]] = []
         for load in steps:
-            asking = f"{load.users} users" if load.rate is None else f"{load.rate:g} requests/s"
+            asking = f"{load.users} at once" if load.rate is None else f"{load.rate:g} requests/s"
             what = f"{name}, {outcome.labelled(rows)}{f', {asking}' if len(steps) > 1 else ''}"
             recorded.append((load, self._locust(what, self.plan(rows, load, self.settings.duration))))
         scenario = outcome.load_scenario(name, rows, self.settings.duration, recorded, processes=self.settings.workers)
