@@ -12,6 +12,7 @@ import typer
 
 from scorewright import __version__
 from scorewright.cli_deploy import deploy
+from scorewright.cli_loadtest import loadtest
 from scorewright.errors import ScorewrightError
 
 app = typer.Typer(
@@ -94,6 +95,7 @@ def build(
 
 
 app.add_typer(deploy, name="deploy")
+app.add_typer(loadtest, name="loadtest")
 
 
 Skew = Annotated[

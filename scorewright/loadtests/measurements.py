@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 ScenarioName = Literal["realtime", "client-batch", "bulk", "mixed"]
 Loop = Literal["closed", "open"]
 
-SCHEMA_VERSION = 1
 
 _LEAST_MS = 0.001
 _STEP = 1.02
@@ -75,7 +74,8 @@ class Histogram:
     @property
     def mean_ms(self) -> float | None:
         """Their mean; None if there are none."""
-        return self.sum_ms / total if (total := self.total) else None
+        total = self.total
+        return self.sum_ms / total if total else None
 
     def percentile(self, percent: float) -> float | None:
         """The latency in milliseconds that so many percent do not exceed; None if there are none."""
@@ -90,7 +90,7 @@ class Histogram:
         if wanted >= total:
             return self.greatest_ms
         middle = _LEAST_MS * _STEP ** (bucket - 0.5)
-        return min(max(middle, self.least_ms), self.greatest_ms)
+        return float(min(max(middle, self.least_ms), self.greatest_ms))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Point:
     """One second of a scenario. Percentiles are milliseconds, None where nothing was answered rightly."""
 
     second: int
-    """From the first counted second, 0; a request belongs to the second in which its answer came."""
+    """From the first counted second, 0; a request belongs to the second in which it was to be sent."""
     requests: int
     failures: int
     p50_ms: float | None
@@ -269,7 +269,7 @@ class Run:
     settings: dict[str, str | int | float | bool | None]
     """What the command was told, by the names of its flags. Never a key."""
     scenarios: tuple[Scenario, ...]
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
 
     def to_json(self) -> str:
         """Itself as JSON, for `from_json`."""
