@@ -105,8 +105,8 @@ class Slo:
         """A verdict for each clause and each scenario that it concerns.
 
         What had no requests never keeps a clause, and a clause that concerns no scenario of the run is not met.
-        A ramp is judged at its heaviest step that keeps all clauses which concern it, or, if none does, at that
-        which keeps the most.
+        A ramp is judged at its heaviest step that keeps all clauses which concern it, or, if none does, at the
+        lightest of those which keep the most.
         """
         found = []
         for clause in self.clauses:
@@ -146,8 +146,9 @@ class Slo:
             return None
         clauses = [clause for clause in self.clauses if clause.concerns(scenario.name)]
         counts = [sum(_kept(clause, scenario, step) for clause in clauses) for step in scenario.ramp]
-        heaviest = max(range(len(counts)), key=lambda at: (counts[at], at))
-        return scenario.ramp[heaviest]
+        if max(counts) == len(clauses):
+            return self.held_step(scenario)
+        return scenario.ramp[counts.index(max(counts))]
 
 
 def enforce(verdicts: tuple[Verdict, ...]) -> None:

@@ -26,9 +26,7 @@ def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[st
     found = []
     if verdicts:
         missed = sum(not verdict.met for verdict in verdicts)
-        found.append(
-            "The SLO is kept." if not missed else f"{missed} of {len(verdicts)} demands of the SLO are missed."
-        )
+        found.append(f"The SLO is missed in {missed} of {len(verdicts)} demands." if missed else "The SLO is kept.")
     if slo:
         found += [_held(slo, scenario, run) for scenario in run.scenarios if scenario.ramp and slo.concerns(scenario)]
     found += [sentence for scenario in run.scenarios if (sentence := _cost(scenario))]

@@ -82,7 +82,7 @@ def test_headlines(scenarios: list[Any], said: str) -> None:
 
 def test_remarks() -> None:
     assert report().remarks == (
-        "3 of 11 demands of the SLO are missed.",
+        "The SLO is missed in 3 of 11 demands.",
         "Real-time keeps the SLO up to 5,628 requests/s (16 users).",
         "While a bulk job ran, p99 of real-time was 11.8 ms instead of 6.92 ms (1.7x).",
         "83 of 268,413 requests failed (0.0309 %).",
