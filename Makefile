@@ -15,6 +15,7 @@ PY := $(VENV)/bin/python
 JUDGE := .cache/judge
 AZURE := .cache/azure
 KSERVE := .cache/kserve
+PLAIN := .cache/plain
 MLSERVER := .cache/mlserver
 SERVE := .cache/serve
 PINS := constraints/dev.txt
@@ -35,7 +36,7 @@ demo: $(DEMO_NEEDS)
 
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(PLAIN)/.done $(KSERVE)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
 	@$(PY) -m pytest tests/docker
@@ -62,6 +63,13 @@ $(AZURE)/.done: $(VENV)/.made constraints/azure.txt pyproject.toml
 	@echo "installing scorewright beside azureml-core into $(AZURE)"
 	@$(PYTHON) -m venv --clear $(AZURE)
 	@$(AZURE)/bin/python $(INSTALL) -r constraints/azure.txt -e .
+	@touch $@
+
+# The same without flask, which Locust brings into $(VENV), and with what the tests' scripts import.
+$(PLAIN)/.done: $(VENV)/.made $(PINS) pyproject.toml
+	@echo "installing scorewright, without flask, into $(PLAIN)"
+	@$(PYTHON) -m venv --clear $(PLAIN)
+	@$(PLAIN)/bin/python $(INSTALL) -c $(PINS) -e . inference-schema pandas
 	@touch $@
 
 clean:
