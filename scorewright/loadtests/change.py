@@ -99,7 +99,7 @@ def noise(name: str, a: Scenario, b: Scenario) -> float | None:
         return 2 * math.sqrt(sum(parts))
     if a.name == "bulk":
         return None
-    errors = [_standard_error([_in_second(name, point) for point in one.timeline]) for one in (a, b)]
+    errors = [_standard_error([_in_second(name, point) for point in one.counted_timeline]) for one in (a, b)]
     if errors[0] is None or errors[1] is None:
         return None
     return 2 * math.hypot(errors[0], errors[1])

@@ -97,6 +97,8 @@ class Plot:
         `dashed` gives each series dashes of its own, for those who do not see colours and for print.
         """
         path = "M" + "L".join(f"{self._across(dot.x):.1f} {self._up(dot.y):.1f}" for dot in dots)
+        if len(dots) == 1:
+            path += "h0"  # its round ends are seen
         style = f"line s{series % SERIES}{' faint' if faint else ''}"
         dashes = {"stroke-dasharray": _dash(series)} if dashed else {}
         SubElement(self._svg, "path", {"class": style, "d": path, **dashes})

@@ -200,6 +200,11 @@ class Scenario:
     """What the first failure of a kind said, by the kinds of `failures`."""
 
     @property
+    def counted_timeline(self) -> tuple[Point, ...]:
+        """The seconds that the counts are of: of `mixed` the last ones, while the job ran; else all."""
+        return self.timeline[-max(1, round(self.seconds)) :] if self.name == "mixed" else self.timeline
+
+    @property
     def failed(self) -> int:
         """How many requests failed, wrong answers among them."""
         return sum(self.failures.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from scorewright.loadtests import chart, words
@@ -102,80 +103,66 @@ class Panels:
 
 
 def over_time(run: Run) -> list[Panels]:
-    """Throughput and latency of each scenario, second by second, on scales that all scenarios share in latency."""
-    scenarios = [scenario for scenario in run.scenarios if len(scenario.timeline) > 1]
-    latencies = [
-        value
-        for scenario in scenarios
-        for point in scenario.timeline
-        for value in (point.p50_ms, point.p99_ms)
-        if value
-    ]
+    """Throughput and latency of each scenario, second by second; one scale of latency for all of them."""
+    points = [point for scenario in run.scenarios for point in scenario.timeline]
+    latencies = [value for point in points for value in (point.p50_ms, point.p99_ms) if value]
     found = []
     for at, scenario in enumerate(run.scenarios):
-        if scenario not in scenarios:
+        if len(scenario.timeline) < 2:
             continue
         name = words.title(scenario, run)
         pictures = [_throughput_in_time(name, scenario, at)]
         if latencies:
-            pictures.append(
-                _latency_in_time(
-                    name, scenario, at, chart.logarithmic("latency (ms, log scale)", min(latencies), max(latencies))
-                )
-            )
+            up = chart.logarithmic("latency (ms, log scale)", min(latencies), max(latencies))
+            pictures.append(_latency_in_time(name, scenario, at, up))
         found.append(Panels(name, tuple(pictures)))
     return found
 
 
 def _throughput_in_time(name: str, scenario: Scenario, series: int) -> Picture:
-    last = scenario.timeline[-1].second
-    up = chart.linear("requests answered (1/s)", max(point.requests for point in scenario.timeline))
-    answered = [
-        Dot(
-            point.second,
-            point.requests - point.failures,
-            f"second {point.second}\n{point.requests - point.failures:,} answered rightly, {point.failures:,} failed",
-        )
-        for point in scenario.timeline
+    points = scenario.timeline
+    up = chart.linear("answered rightly (requests/s)", max(point.requests for point in points))
+    told = [
+        f"second {point.second}\n{point.requests - point.failures:,} answered rightly, {point.failures:,} failed"
+        for point in points
     ]
-    failed = [
-        Dot(point.second, point.failures, f"second {point.second}\n{point.failures:,} failed")
-        for point in scenario.timeline
-        if point.failures
-    ]
+    right = [Dot(point.second, point.requests - point.failures, tip) for point, tip in zip(points, told, strict=True)]
+    failed = [Dot(point.second, point.failures, tip) for point, tip in zip(points, told, strict=True) if point.failures]
 
     def draw(width: int, height: int) -> str:
-        label = f"{name}: requests answered in each second"
-        plot = Plot(label, width, height, chart.linear("time since the warm-up (s)", last), up)
+        plot = _in_time(f"{name}: requests answered rightly in each second", scenario, width, height, up)
         plot.columns(failed, 0.7)
-        plot.line(answered, series)
+        plot.line(right, series)
         return plot.svg()
 
     return _both(draw)
 
 
 def _latency_in_time(name: str, scenario: Scenario, series: int, up: chart.Scale) -> Picture:
-    last = scenario.timeline[-1].second
-    median = [
-        Dot(point.second, point.p50_ms, f"second {point.second}\np50: {words.latency(point.p50_ms)}")
-        for point in scenario.timeline
-        if point.p50_ms
-    ]
-    high = [
-        Dot(point.second, point.p99_ms, f"second {point.second}\np99: {words.latency(point.p99_ms)}")
-        for point in scenario.timeline
-        if point.p99_ms
-    ]
+    points = scenario.timeline
+    lines = {
+        "p50": [(point.second, point.p50_ms) for point in points],
+        "p99": [(point.second, point.p99_ms) for point in points],
+    }
 
     def draw(width: int, height: int) -> str:
-        label = f"{name}: p50 and p99 of each second"
-        plot = Plot(label, width, height, chart.linear("time since the warm-up (s)", last), up)
-        for dots, faint in ((median, True), (high, False)):
-            if dots:
-                plot.line(dots, series, faint=faint)
+        plot = _in_time(f"{name}: p50 and p99 of each second", scenario, width, height, up)
+        for figure, values in lines.items():
+            # Where nothing was answered there is no latency, and no line.
+            for answered, part in groupby(values, key=lambda value: value[1] is not None):
+                told = [Dot(at, value or 0.0, f"second {at}\n{figure}: {words.latency(value)}") for at, value in part]
+                if answered:
+                    plot.line(told, series, faint=figure == "p50")
         return plot.svg()
 
     return _both(draw)
+
+
+def _in_time(label: str, scenario: Scenario, width: int, height: int, up: chart.Scale) -> Plot:
+    plot = Plot(label, width, height, chart.linear("time since the warm-up (s)", scenario.timeline[-1].second), up)
+    if scenario.name == "mixed":
+        plot.upright(scenario.counted_timeline[0].second, "job")
+    return plot
 
 
 @dataclass(frozen=True)

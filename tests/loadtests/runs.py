@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 
 from scorewright.loadtests.measurements import (
@@ -96,10 +97,15 @@ def bulk(rows: int = 200_000, seconds: float = 1.42) -> Scenario:
 
 def mixed() -> Scenario:
     """Real-time beside a bulk job, which doubles its latency."""
+    before = timeline(15, 930.0, 1.9, 8, {})
+    during = timeline(27, 520.0, 3.4, 9, {})
     return scenario(
         "mixed",
+        label="one row a request while 2000000 rows are scored in bulk",
         rps=520.0,
         p50=3.4,
+        seconds=27,
+        timeline=before + tuple(replace(point, second=point.second + 15) for point in during),
         idle_latency=latencies(9000, 1.9, 7),
         bulk=Bulk(job_id="01JE", rows=2_000_000, failed_rows=0, seconds=27.4, fetch_seconds=0.4),
     )

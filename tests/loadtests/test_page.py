@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     batched = scenario("client-batch", 100, failing={7: 31, 8: 12}, generator=LIMITED)
     full = run(ramped(), ramped(rate=True), scenario("client-batch", 10), batched, bulk(), mixed())
     short = run(scenario(seconds=3), scenario("client-batch", 1000, rps=3.2, p50=812.0, seconds=2), bulk(7))
-    slow = scenario(requests=3, latency=Histogram.of([0.004, 61_000.0, 59_000.0]))
+    stalled = [
+        replace(point, requests=0, p50_ms=None, p95_ms=None, p99_ms=None) if point.second % 4 else point
+        for point in scenario().timeline
+    ]
+    slow = scenario(requests=3, latency=Histogram.of([0.004, 61_000.0, 59_000.0]), timeline=tuple(stalled))
     reports = {"full": full, "short": short, "slow": run(slow), "nothing": run(nothing())}
     for name, given in reports.items():
         Report.of(given, Slo.parse(SLO)).write(folder / name)
