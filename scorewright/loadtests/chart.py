@@ -31,19 +31,19 @@ def linear(title: str, greatest: float) -> Scale:
     """From 0 to at least `greatest`, with round ticks."""
     step = _round_step(greatest or 1.0)
     end = step * math.ceil((greatest or 1.0) / step - 1e-9)
-    ticks = tuple((step * at, f"{step * at:,g}") for at in range(round(end / step) + 1))
+    ticks = tuple((step * at, f"{step * at:,.10g}") for at in range(round(end / step) + 1))
     return Scale(title, ticks, lambda value: value / end)
 
 
 def logarithmic(title: str, least: float, greatest: float) -> Scale:
     """Around two positive values, with ticks at 1, 2 and 5 of each decade, or at 1 of each if those were many."""
     around = [mark * 10.0**power for power in range(-9, 13) for mark in (1, 2, 5)]
-    low = max(value for value in around if value <= least * 1.000001)
-    high = min(value for value in around if value >= greatest * 0.999999 and value > low)
+    low = max(value for value in around if value <= least)
+    high = min(value for value in around if value >= greatest and value > low)
     marks = [value for value in around if low <= value <= high]
     if len(marks) > 10:
         marks = [value for value in marks if value == 10.0 ** round(math.log10(value))]
-    ticks = tuple((value, f"{value:,g}") for value in marks)
+    ticks = tuple((value, f"{value:,.10g}") for value in marks)
     return Scale(title, ticks, lambda value: math.log(max(value, low) / low) / math.log(high / low))
 
 
@@ -65,7 +65,7 @@ def steps(title: str, values: Sequence[float]) -> Scale:
     low, high = min(values), max(values)
     span = math.log(high / low) or 1.0
     # A little room at both ends: what happens at the first and the last step is not drawn on the frame.
-    ticks = tuple((value, f"{value:,g}") for value in values)
+    ticks = tuple((value, f"{value:,.10g}") for value in values)
     return Scale(title, ticks, lambda value: 0.04 + 0.92 * math.log(value / low) / span)
 
 
