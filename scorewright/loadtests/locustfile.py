@@ -126,7 +126,9 @@ def _plan(environment: Environment) -> Plan:
 
 
 def _unmeasured(runner: Any) -> None:
-    """Under `locust` alone: requests go out from the first moment on, and Locust counts them."""
+    """Under `locust` alone, which counts the requests: they go out from the first moment on; a rate waits for all users."""
+    if ScoringUser.load.plan.rate is None:
+        ScoringUser.load.begin(users=1, all_users=1)
 
     def ready(user_count: int, **_: Any) -> None:
         if not isinstance(runner, MasterRunner):

@@ -20,13 +20,19 @@ LATE_SHARE = 0.01
 """The share of requests that may be sent late."""
 
 
-def generator(recorded: Recorded, processes: int) -> Generator:
+OWN_SHARE = 0.1
+"""The share of a user's time that the generator may take for itself, where the next request waits for the last."""
+
+
+def generator(recorded: Recorded, load: Load, processes: int) -> Generator:
     """Whether the generator kept up, from what it tells of itself."""
     recorder = recorded.recorder
     requests = recorder.counted().requests
     why = []
     if recorder.cpu_share >= BUSY:
         why.append(f"its busiest process used {recorder.cpu_share:.0%} of a core")
+    elif load.rate is None and (own := recorder.cpu_share * processes / load.users) > OWN_SHARE:
+        why.append(f"its own work took {own:.0%} of each user's time, so that the endpoint was asked less often")
     if requests and recorder.late / requests > LATE_SHARE:
         why.append(
             f"{recorder.late / requests:.0%} of the requests were sent more than {LATE_SECONDS * 1000:g} ms late, "
@@ -48,7 +54,7 @@ def load_scenario(
 ) -> Scenario:
     """A scenario of one load, or of the steps of a ramp, each of so many seconds."""
     counted = [recorded.recorder.counted() for _, recorded in steps]
-    kept_up = [generator(recorded, processes) for _, recorded in steps]
+    kept_up = [generator(recorded, load, processes) for load, recorded in steps]
     total = Cell()
     for cell in counted:
         total.merge(cell)
@@ -141,7 +147,7 @@ def mixed_scenario(
         bytes_sent=during.sent,
         bytes_received=during.received,
         timeline=timeline(recorded, max(last, math.ceil(idle))),
-        generator=generator(recorded, processes),
+        generator=generator(recorded, load, processes),
         bulk=bulk,
         idle_latency=recorded.recorder.counted(0, min(first, math.floor(idle))).latency,
         examples=recorded.recorder.examples,
