@@ -61,24 +61,25 @@ def browser() -> Iterator[Browser]:
             started.close()
 
 
-def shoot(report: Path, out: Path) -> list[Path]:
-    """Photograph a report's page, whole, and return the pictures."""
+def shoot(started: Browser, report: Path, out: Path) -> list[Path]:
+    """Photograph a report's page into a folder, and return the pictures. Raises BenchmarkError if there is none."""
     page_file = (report / "report.html").resolve()
     if not page_file.is_file():
         raise BenchmarkError(f"{report} has no report.html; name a folder that `scorewright loadtest --out` wrote.")
     out.mkdir(parents=True, exist_ok=True)
-    with browser() as started:
-        for shot in _SHOTS:
-            page = started.new_page(viewport={"width": shot.width, "height": 1400}, color_scheme=shot.scheme)
-            page.goto(page_file.as_uri())
-            page.screenshot(path=out / shot.name, full_page=shot.whole)
-            page.close()
+    for shot in _SHOTS:
+        page = started.new_page(viewport={"width": shot.width, "height": 1400}, color_scheme=shot.scheme)
+        page.goto(page_file.as_uri())
+        page.screenshot(path=out / shot.name, full_page=shot.whole)
+        page.close()
     return [out / shot.name for shot in _SHOTS]
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Name a report's folder: make screenshots REPORT=FOLDER")
     try:
-        for picture in shoot(Path(sys.argv[1]), OUT):
-            print(picture)
-    except (BenchmarkError, IndexError) as error:
-        sys.exit(str(error) if isinstance(error, BenchmarkError) else "Name a report's folder.")
+        with browser() as opened:
+            print(*shoot(opened, Path(sys.argv[1]), OUT), sep="\n")
+    except BenchmarkError as error:
+        sys.exit(f"Error: {error}")

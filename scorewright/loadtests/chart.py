@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 _CHARACTER = 7.3
 """The width of a tick's or title's character in the widest of common fonts at the style sheet's 12 pixels."""
 _LINE = 16.0
-_DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 2 1 2")
-SERIES = len(_DASHES)
-"""Colours and dashes there are; the style sheet has the colours, s0 and up."""
+_DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4")
+SERIES = 8
+"""How many colours the style sheet has, s0 and up. There are fewer dashes, so that both together do not repeat soon."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def swatch(series: int, *, faint: bool, dots: bool) -> str:
 
 
 def _dash(series: int) -> str:
-    return _DASHES[series % SERIES]
+    return _DASHES[series % len(_DASHES)]
 
 
 def _round_step(greatest: float) -> float:

@@ -34,7 +34,7 @@ def of_report(report: Report) -> str:
     parts.append(_table(names, figures, numbers=7))
     parts += [_ramp(one, run) for one in run.scenarios if one.ramp]
     failures = [
-        [_text(words.title(one, run)), _text(kind), f"{count:,}"]
+        [_text(words.title(one, run)), code(kind), f"{count:,}"]
         for one in run.scenarios
         for kind, count in one.failures.items()
     ]

@@ -102,6 +102,15 @@ def _cost(scenario: Scenario) -> str:
     )
 
 
+def _compared(run: Run) -> str:
+    unchecked = [words.title(scenario, run) for scenario in run.scenarios if not scenario.answers_checked]
+    if not unchecked:
+        return ", and every answer was right"
+    if len(unchecked) == len(run.scenarios):
+        return "; whether the answers are right was not looked at"
+    return f", and every answer was right that was looked at (not those of {', '.join(unchecked)})"
+
+
 def _failures(run: Run) -> str:
     requests = sum(scenario.requests for scenario in run.scenarios)
     failed = sum(scenario.failed for scenario in run.scenarios)
@@ -109,7 +118,6 @@ def _failures(run: Run) -> str:
     if not requests:
         return "There were no requests."
     if not failed:
-        checked = all(scenario.answers_checked for scenario in run.scenarios)
-        return f"None of {requests:,} requests failed{', and every answer was right' if checked else ''}."
+        return f"None of {requests:,} requests failed{_compared(run)}."
     told = f"{failed:,} of {requests:,} requests failed ({words.share(failed / requests)})"
     return f"{told}, {wrong:,} of them by a wrong answer." if wrong else f"{told}."

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.screenshots import browser, chromium
+from benchmarks.errors import BenchmarkError
+from benchmarks.screenshots import browser, chromium, shoot
 from scorewright.loadtests.compare import compare
 from scorewright.loadtests.measurements import Histogram
 from scorewright.loadtests.report import Report
@@ -183,6 +184,14 @@ def test_a_mark_tells_its_value(opened: Opened) -> None:
     assert not opened.said
 
 
+def test_pictures_for_the_docs(chrome: Browser, pages: Path, tmp_path: Path) -> None:
+    pictures = shoot(chrome, pages / "short", tmp_path / "docs")
+    assert [picture.name for picture in pictures] == ["report.png", "report-dark.png", "report-narrow.png"]
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    with pytest.raises(BenchmarkError, match=r"has no report\.html"):
+        shoot(chrome, tmp_path, tmp_path / "docs")
+
+
 @pytest.mark.parametrize(("name", "width"), [("full", 1280)])
 def test_no_other_script_is_run(opened: Opened) -> None:
     added = "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s);"
@@ -196,4 +205,7 @@ def test_printed_it_is_light_and_whole(opened: Opened) -> None:
     page = opened.page
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
+    assert not page.evaluate(CUT_OFF)
+    assert page.locator(".wide").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
