@@ -126,7 +126,8 @@ def _plan(environment: Environment) -> Plan:
 
 
 def _unmeasured(runner: Any) -> None:
-    """Under `locust` alone, which counts the requests: they go out from the first moment on; a rate waits for all users."""
+    """Under `locust` alone, which counts the requests: they go out from the first moment on, at a rate when all users
+    are there."""
     if ScoringUser.load.plan.rate is None:
         ScoringUser.load.begin(users=1, all_users=1)
 

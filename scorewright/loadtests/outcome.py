@@ -30,17 +30,20 @@ def generator(recorded: Recorded, load: Load, processes: int) -> Generator:
     requests = recorder.counted().requests
     why = []
     if recorder.cpu_share >= BUSY:
-        why.append(f"its busiest process used {recorder.cpu_share:.0%} of a core")
+        why.append(f"its busiest process used {recorder.cpu_share * 100:.0f} % of a core")
     elif load.rate is None and (own := recorder.cpu_share * processes / load.users) > OWN_SHARE:
-        why.append(f"its own work took {own:.0%} of each user's time, so that the endpoint was asked less often")
-    if requests and recorder.late / requests > LATE_SHARE:
         why.append(
-            f"{recorder.late / requests:.0%} of the requests were sent more than {LATE_SECONDS * 1000:g} ms late, "
+            f"its own work took {own * 100:.0f} % of each user's time, so that the endpoint was asked less often"
+        )
+    if requests and (late := recorder.late / requests) > LATE_SHARE:
+        why.append(
+            f"{late * 100:.0f} % of the requests were sent more than {LATE_SECONDS * 1000:g} ms late, "
             f"the latest {recorder.behind_seconds * 1000:.0f} ms, though a connection was free"
         )
     if recorded.lost:
         why.append(f"{recorded.lost} of its {processes} processes died, and their share of the load is missing")
-    words = f"The load generator may have been the limit, not the endpoint: {'; '.join(why)}." if why else ""
+    words = "; ".join(why)
+    words = f"{words[0].upper()}{words[1:]}." if why else ""
     return Generator(processes, recorder.cpu_share, recorder.behind_seconds, bool(why), words)
 
 

@@ -29,7 +29,7 @@ def test_users_ask_again_when_they_have_their_answer(doubling: Served, command: 
     run = measured(tmp_path / "report")
     assert run.url == f"{doubling.url}/score"
     assert [(one.name, one.rows_per_request) for one in run.scenarios] == [
-        ("realtime", 1), ("client-batch", 3), ("client-batch", 20)
+        ("realtime", 1), ("client-batch", 3)
     ]  # fmt: skip
     for scenario in run.scenarios:
         assert (scenario.loop, scenario.users, scenario.seconds, scenario.failures) == ("closed", 2, 1.0, {})
