@@ -44,9 +44,13 @@ class Pair:
     comparable: bool = True
 
     def curves(self) -> list[Curve]:
-        """The latency distributions of both."""
+        """The latency distributions of both; none of bulk, where it is one job's."""
         sides = (("A", self.a, 0), ("B", self.b, 1))
-        return [Curve(name, one.latency, series) for name, one, series in sides if one and one.latency.total]
+        return [
+            Curve(name, one.latency, series)
+            for name, one, series in sides
+            if one and one.name != "bulk" and one.latency.total
+        ]
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,16 @@ def _ways(run: Run) -> str:
     if base is None or not others:
         return ""
     best = {one.name: one for one in sorted(others, key=lambda one: one.peak_rows_per_second)}
-    ratios = {name: words.times(one.peak_rows_per_second / base.peak_rows_per_second) for name, one in best.items()}
+    ratios = {name: _times(one.peak_rows_per_second / base.peak_rows_per_second) for name, one in best.items()}
     of_many = f"requests of {best['client-batch'].rows_per_request:,} rows" if "client-batch" in best else ""
     if "bulk" not in best:
         return f"{of_many} score {ratios['client-batch']} as many rows a second as real-time"
     told = f"bulk scores {ratios['bulk']} as many rows a second as real-time"
     return f"{told}, {of_many} {ratios['client-batch']}" if of_many else told
+
+
+def _times(ratio: float) -> str:
+    return f"only {words.times(ratio)}" if ratio < 1 else words.times(ratio)
 
 
 def _single_row(run: Run) -> str:

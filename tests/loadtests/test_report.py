@@ -70,6 +70,7 @@ def test_the_headline_of_a_ramp_and_bulk() -> None:
             [scenario(), scenario("client-batch", 100)],
             r"Requests of 100 rows score 65x as many rows a second as real-time; a single row costs .*",
         ),
+        ([scenario(), bulk(7)], r"Bulk scores only 0\.0049x as many rows a second as real-time; .*"),
         ([ramped(rate=True)], r"A single row costs at most .* at p99 up to 800 requests/s\."),
         ([nothing()], r"Nothing was answered rightly, so nothing here tells how fast the server is\."),
         ([], r"Nothing was answered rightly.*"),
