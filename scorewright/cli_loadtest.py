@@ -238,7 +238,8 @@ def _write_plan(test: LoadTest, path: Path) -> None:
         path.write_text(test.plan(sizes[0], test.settings.load, None).to_json(), "utf-8")
     except OSError as error:
         raise LocationError(f"{path} cannot be written: {error.strerror}.") from None
-    typer.echo(f"Wrote {path}. Next: locust -f {LOCUSTFILE} --plan {path} --users {test.settings.load.users}")
+    users = test.settings.load.users
+    typer.echo(f"Wrote {path}. Next: locust -f {LOCUSTFILE} --plan {path} --users {users} --spawn-rate {users}")
 
 
 def _enforce(run: Run, slo: Slo | None) -> None:
