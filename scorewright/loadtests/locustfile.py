@@ -82,7 +82,6 @@ class ScoringUser(FastHttpUser):
                 response.success()
 
 
-@HOOKS.init_command_line_parser.add_listener
 def _options(parser: Any) -> None:
     parser.add_argument(
         "--plan",
@@ -93,7 +92,6 @@ def _options(parser: Any) -> None:
     )
 
 
-@HOOKS.init.add_listener
 def _init(environment: Environment, **others: Any) -> None:
     try:
         plan = _plan(environment)
@@ -178,3 +176,7 @@ def _measured(runner: Any, web_ui: Any) -> None:
 
     HOOKS.spawning_complete.add_listener(ready)
     HOOKS.test_stopping.add_listener(stopped)
+
+
+HOOKS.init_command_line_parser.add_listener(_options)
+HOOKS.init.add_listener(_init)
