@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from scorewright import __version__
+from scorewright.cli_batch import batch
 from scorewright.cli_deploy import deploy
 from scorewright.cli_loadtest import loadtest
 from scorewright.errors import ScorewrightError
@@ -94,6 +95,7 @@ def build(
         typer.echo(f"{image.tag}  {image.id[7:19]}  {image.size / 1e6:.0f} MB")
 
 
+app.add_typer(batch, name="batch")
 app.add_typer(deploy, name="deploy")
 app.add_typer(loadtest, name="loadtest")
 

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
-import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-from scorewright.contract import shim
+from scorewright.contract.module import load_module, start, surround
 from scorewright.contract.run_form import RunForm
 from scorewright.errors import ScriptError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from scorewright.contract.request import HttpRequest
 
 MAIN = "main"
 """The module that is the entry script where none is named."""
-
-LISTING_LIMIT = 200
-"""How many entries of the model folder are listed when init() fails (as azmlinfsrv does)."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +47,8 @@ class EntryScript:
         """
         if path is not None and not path.is_file():
             raise ScriptError(f"There is no entry script {path}.", hint="Name the score.py to run.")
-        _surround(path, model_dir)
-        module = _import_main() if path is None else _import(path)
+        surround(path, model_dir)
+        module = _import_main() if path is None else load_module(path, "entry_module")
         found = path or Path(module.__file__ or MAIN)
         for function in ("init", "run"):
             if not callable(getattr(module, function, None)):
@@ -75,50 +70,7 @@ class EntryScript:
 
     def start(self, model_dir: Path | str | None) -> None:
         """Call init(). Raises ScriptError with its traceback and a listing of the model folder if it fails."""
-        try:
-            self.init()
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            raise ScriptError(
-                f"init() in {self.path} failed:\n{_own_traceback(self.path)}\n{_model_folder(model_dir)}",
-                hint=f"{type(error).__name__}: {error}",
-            ) from error
-
-
-def listing(folder: Path) -> Iterator[str]:
-    """The folder as an indented tree, at most LISTING_LIMIT entries."""
-    if not folder.is_dir():
-        yield "  (there is no such folder)"
-        return
-    for count, path in enumerate(sorted(folder.rglob("*"))):
-        if count == LISTING_LIMIT:
-            yield f"  … (the first {LISTING_LIMIT} entries)"
-            return
-        depth = len(path.relative_to(folder).parts)
-        size = f"  {path.stat().st_size:,} bytes" if path.is_file() else "/"
-        yield "  " * depth + path.name + size
-
-
-def _model_folder(model_dir: Path | str | None) -> str:
-    if model_dir is None:
-        return "AZUREML_MODEL_DIR is not set; --model-dir sets it."
-    tree = "\n".join(listing(Path(model_dir)))
-    return f"AZUREML_MODEL_DIR is {model_dir} and holds:\n{tree}"
-
-
-def _surround(path: Path | None, model_dir: Path | str | None) -> None:
-    folder = str(path.parent) if path is not None else str(Path.cwd())
-    root = os.environ.setdefault("AML_APP_ROOT", folder)
-    if path is not None:
-        os.environ["AZUREML_ENTRY_SCRIPT"] = str(path)
-    if model_dir is not None:
-        os.environ["AZUREML_MODEL_DIR"] = str(model_dir)
-    source = os.environ.get("AZUREML_SOURCE_DIRECTORY")
-    for entry in (root, *([str(Path(root, source))] if source else []), folder):
-        if entry not in sys.path:
-            sys.path.append(entry)
-    shim.provide()
+        start(self.init, self.path, model_dir)
 
 
 def _import_main() -> ModuleType:
@@ -136,30 +88,3 @@ def _import_main() -> ModuleType:
             f"{MAIN}.py cannot be imported:\n{traceback.format_exc().rstrip()}",
             hint=f"{type(error).__name__}: {error}",
         ) from error
-
-
-def _import(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("entry_module", path)
-    if spec is None or spec.loader is None:
-        raise ScriptError(f"{path} cannot be imported: it is no Python file.", hint="Name a .py file.")
-    module = importlib.util.module_from_spec(spec)
-    # typing.get_type_hints and dataclasses look a module up by its name.
-    sys.modules["entry_module"] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise ScriptError(
-            f"{path} cannot be imported:\n{_own_traceback(path)}", hint=f"{type(error).__name__}: {error}"
-        ) from error
-    return module
-
-
-def _own_traceback(path: Path) -> str:
-    """The current exception, from the script's first frame on."""
-    kind, error, trace = sys.exc_info()
-    frame = trace
-    while frame is not None and frame.tb_frame.f_code.co_filename != str(path):
-        frame = frame.tb_next
-    return "".join(traceback.format_exception(kind, error, frame or trace)).rstrip()

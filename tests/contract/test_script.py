@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.contract.script import LISTING_LIMIT, EntryScript, listing
+from scorewright.contract.module import LISTING_LIMIT, listing
+from scorewright.contract.script import EntryScript
 from scorewright.errors import ScriptError
 
 if TYPE_CHECKING:

@@ -1,0 +1,168 @@
+"""The Dask cluster that a job runs on: one of this machine's own, or one that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import time
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING, Any
+
+import dask
+from distributed import Client, LocalCluster, wait
+from distributed.scheduler import KilledWorker
+
+from scorewright.errors import BatchError
+from scorewright.service.batch import host, parcel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from distributed import Future
+
+    from scorewright.service.batch.mini_batch import MiniBatch
+    from scorewright.service.batch.order import Order
+    from scorewright.service.batch.settings import BatchSettings
+
+AHEAD = 2
+"""Mini-batches sent to each thread of a worker: the one it works at, and the next."""
+CONNECT_SECONDS = 15
+WORKERS_SECONDS = 120
+"""How long a job waits for a cluster that has no worker (any more)."""
+POLL_SECONDS = 0.25
+LOST_WORKERS = 10
+"""How many workers a mini-batch may lose before it is taken for the cause."""
+
+
+class Cluster:
+    """A connection to a scheduler, for one job."""
+
+    def __init__(self, client: Client, job: str) -> None:
+        self._client = client
+        self._job = job
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(
+        cls, scheduler: str | None, job: str, order: Order, settings: BatchSettings, logs: str | None
+    ) -> Iterator[Cluster]:
+        """Connect to the scheduler, or start a cluster here, and have its workers know the job.
+
+        Raises BatchError if the scheduler does not answer.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS}))
+            client = stack.enter_context(_connected(scheduler) if scheduler is not None else _own(settings, order))
+            plugin = host.Host(
+                job,
+                order,
+                concurrency=settings.max_concurrency if scheduler is not None else 1,
+                tries=settings.max_retries + 1,
+                timeout=settings.timeout,
+                sent=None if scheduler is None else parcel.Parcel.of(order),
+                log_folder=logs,
+            )
+            stack.enter_context(client.as_current())
+            client.register_plugin(plugin, name=job)
+            stack.callback(client.unregister_worker_plugin, job)
+            yield cls(client, job)
+
+    def score(
+        self, batches: Iterable[MiniBatch], cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[MiniBatch, dict[str, Any]]]:
+        """Each mini-batch with what its Host answered, as they get done; ends early when cancelled.
+
+        Raises BatchError if the cluster has no workers, or they cannot run it at all.
+        """
+        rest = iter(batches)
+        under_way: dict[Future, MiniBatch] = {}
+        seen = time.monotonic()
+        try:
+            while not cancelled():
+                threads = sum(self._client.nthreads().values())
+                if threads:
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > WORKERS_SECONDS:
+                    raise BatchError(f"The cluster has had no worker for {WORKERS_SECONDS} s.", hint="Start workers.")
+                while len(under_way) < AHEAD * threads and (batch := next(rest, None)) is not None:
+                    under_way[self._submit(batch)] = batch
+                if not under_way and threads:
+                    return
+                for future in self._done(list(under_way)):
+                    yield under_way.pop(future), self._answer(future)
+        finally:
+            self._client.cancel(list(under_way), force=True)
+
+    def _submit(self, batch: MiniBatch) -> Future:
+        key = f"{self._job}-{batch.number}-{time.monotonic_ns()}"
+        return self._client.submit(host.score, self._job, batch.to_dict(), key=key, pure=False)
+
+    def _done(self, futures: list[Future]) -> list[Future]:
+        if not futures:
+            time.sleep(POLL_SECONDS)
+            return []
+        try:
+            return list(wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            return []
+
+    def _answer(self, future: Future) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = future.result()
+        except KilledWorker:
+            return {"error": f"{LOST_WORKERS} workers ended while they worked at it."}
+        except Exception as error:
+            raise BatchError(
+                f"A worker cannot run the job: {type(error).__name__}: {error}.",
+                hint="It needs scorewright[batch] in the release that is here, and what the script imports.",
+            ) from error
+        finally:
+            future.release()
+        return answer
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BatchError(
+            f"The Dask scheduler {scheduler} does not answer: {error}.",
+            hint="Is it running, and is that its address (tcp://HOST:8786)?",
+        ) from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _own(settings: BatchSettings, order: Order) -> Iterator[Client]:
+    """A cluster of processes of this machine. Ctrl-C is for this process, which ends the others when it is time."""
+    with contextlib.ExitStack() as stack:
+        # The thread that starts the workers inherits what is blocked here, and so do they; what multiprocessing starts
+        # beside its first process would unblock it.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=settings.max_concurrency,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    # Whoever reaches a scheduler has code of his run: this one takes only who has the job's own key.
+                    security=True,
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.ERROR,
+                    local_directory=order.scratch,
+                )
+            )
+            client = stack.enter_context(Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False))
+        except (OSError, RuntimeError) as error:
+            raise BatchError(
+                f"The worker processes could not be started: {error}.",
+                hint="Is there memory for --max-concurrency of them? --resume goes on.",
+            ) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield client

@@ -1,0 +1,123 @@
+"""A worker's handle on the process that runs the script."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+from scorewright.service.child import outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scorewright.service.batch.mini_batch import MiniBatch
+    from scorewright.service.batch.order import Order
+
+SHUTDOWN_SECONDS = 10.0
+"""How long a script may take for shutdown() before its process is killed."""
+LAST_LINES = 5
+_READ = 65536
+
+
+class ScriptEndedError(Exception):
+    """The process ended, or was killed because it took too long."""
+
+
+class ScriptHandle:
+    """One process with one script: started, given mini-batches one by one, ended."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, log: Path) -> None:
+        self._process = process
+        self._channel = channel
+        self._log = log
+        self._rest = b""
+        self.started = False
+
+    @classmethod
+    def spawn(cls, order: Order, log: Path) -> Self:
+        """Start the process; it loads the script and calls init(). What it prints is appended to the file `log`."""
+        ours, theirs = socket.socketpair()
+        with theirs, log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "scorewright.service.batch.script_process", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                # None of the frameworks is to start a thread for each core: there is a process for each.
+                env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **os.environ},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        handle = cls(process, ours, log)
+        handle._send(asdict(order))
+        return handle
+
+    def start(self) -> dict[str, Any]:
+        """Wait until init() is done; what the process says. Raises ScriptEndedError if it ends meanwhile."""
+        answer = self._receive(None)
+        self.started = True
+        return answer
+
+    def score(self, batch: MiniBatch, seconds: float) -> dict[str, Any]:
+        """What the process answers to a mini-batch. Raises ScriptEndedError if it ends or takes longer."""
+        self._send(batch.to_dict())
+        return self._receive(seconds)
+
+    def close(self) -> None:
+        """Have shutdown() called, and wait for the end."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+        try:
+            self._process.wait(SHUTDOWN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._process.wait()
+        self._channel.close()
+
+    def kill(self) -> None:
+        """End it now, and what it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, 9)
+        self._process.wait()
+        self._channel.close()
+
+    def _send(self, content: dict[str, Any]) -> None:
+        # A process that has ended says so by what is read from it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.sendall(json.dumps(content).encode() + b"\n")
+
+    def _receive(self, seconds: float | None) -> dict[str, Any]:
+        until = None if seconds is None else time.monotonic() + seconds
+        while b"\n" not in self._rest:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and (left <= 0 or not select.select([self._channel], [], [], left)[0]):
+                self.kill()
+                raise ScriptEndedError(f"run() took longer than the timeout of {seconds:g} s and was ended.")
+            data = self._received()
+            if not data:
+                raise ScriptEndedError(self._ended())
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _received(self) -> bytes:
+        try:
+            return self._channel.recv(_READ)
+        except ConnectionResetError:
+            return b""
+
+    def _ended(self) -> str:
+        code = self._process.wait()
+        self._channel.close()
+        lines = self._log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:]
+        said = "\n".join(["", "Its last words:", *lines]) if lines else ""
+        return f"The process that ran the script ended: {outcome(code)}.{said}"
