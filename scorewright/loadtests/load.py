@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.5
 GRACE_SECONDS = 2.0
+GOLDEN = 0.618
+"""Steps of so much of an interval spread any number of processes over it."""
 _EXAMPLE = 300
 
 
@@ -64,8 +66,11 @@ class Load:
         bodies = [Body(one.body.encode(), one.answer and one.answer.encode()) for one in self.plan.payloads]  # type: ignore[arg-type]
         self._bodies = itertools.cycle(bodies)
 
-    def begin(self, *, users: int, all_users: int) -> None:
-        """All users are there, so many of them in this process: the warm-up begins, unless it has."""
+    def begin(self, *, users: int, all_users: int, process: int = 0) -> None:
+        """All users are there, so many of them in this process: the warm-up begins, unless it has.
+
+        `process` numbers the generator processes, which are not to send all at the same time.
+        """
         if self._begun.is_set():
             return
         now = time.perf_counter()
@@ -74,7 +79,8 @@ class Load:
             self._end = self._zero + self.plan.seconds
         if self.plan.rate is not None and users:
             self._schedule = Schedule(self.recorder)
-            gevent.spawn(self._schedule.run, now, self._end, all_users / users / self.plan.rate)
+            interval = all_users / users / self.plan.rate
+            gevent.spawn(self._schedule.run, now, self._end, interval, (0.5 + process * GOLDEN) % 1)
         self._begun.set()
 
     def take(self) -> Due | None:

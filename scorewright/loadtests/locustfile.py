@@ -131,9 +131,13 @@ def _unmeasured(runner: Any) -> None:
 
     def ready(user_count: int, **_: Any) -> None:
         if not isinstance(runner, MasterRunner):
-            ScoringUser.load.begin(users=runner.user_count, all_users=user_count)
+            ScoringUser.load.begin(users=runner.user_count, all_users=user_count, process=_number(runner))
 
     HOOKS.spawning_complete.add_listener(ready)
+
+
+def _number(runner: Any) -> int:
+    return max(0, runner.worker_index) if isinstance(runner, WorkerRunner) else 0
 
 
 def _measured(runner: Any, web_ui: Any) -> None:
@@ -162,7 +166,7 @@ def _measured(runner: Any, web_ui: Any) -> None:
             return  # somebody has changed the number of users in the web interface
         begun.append(True)
         if not isinstance(runner, MasterRunner):
-            load.begin(users=runner.user_count, all_users=user_count)
+            load.begin(users=runner.user_count, all_users=user_count, process=_number(runner))
             gevent.spawn(load.follow, deliver)
         if isinstance(runner, MasterRunner):
             collector.processes = runner.worker_count

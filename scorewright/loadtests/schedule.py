@@ -59,10 +59,13 @@ class Schedule:
         """How many are due that nobody was free to send."""
         return len(self._waiting)
 
-    def run(self, begin: float, end: float, interval: float) -> None:
-        """Make a request due each `interval` seconds from `begin` until `end`, of time.perf_counter()."""
+    def run(self, begin: float, end: float, interval: float, phase: float) -> None:
+        """Make a request due each `interval` seconds from `begin` until `end`, of time.perf_counter().
+
+        `phase` is when in its interval, from 0 to 1.
+        """
         number = 0
-        while (due := begin + number * interval) < end:
+        while (due := begin + (number + phase) * interval) < end:
             if (ahead := due - time.perf_counter()) > 0:
                 gevent.sleep(ahead)
             self._hand(due)
