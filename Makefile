@@ -17,6 +17,7 @@ AZURE := .cache/azure
 KSERVE := .cache/kserve
 AZURITE := .cache/azurite
 DASK_KUBERNETES := .cache/dask-kubernetes
+PLAIN := .cache/plain
 MLSERVER := .cache/mlserver
 SERVE := .cache/serve
 PINS := constraints/dev.txt
@@ -29,7 +30,7 @@ $(error There is no example MODEL=$(MODEL); there are: $(MODELS))
 endif
 DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs screenshots clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_NEEDS)
@@ -37,7 +38,7 @@ demo: $(DEMO_NEEDS)
 
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done $(AZURITE)/.done \
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(PLAIN)/.done $(KSERVE)/.done $(AZURITE)/.done \
 		$(DASK_KUBERNETES)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
@@ -52,6 +53,10 @@ check: $(VENV)/.with-dev
 bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done $(SERVE)/.done
 	@$(PY) -m benchmarks --out docs/benchmarks
 
+# The docs' pictures of a load test's report; REPORT is its folder. Needs Chromium (on Debian: apt-get install chromium).
+screenshots: $(VENV)/.with-dev
+	@$(PY) -m benchmarks.screenshots $(REPORT)
+
 # docs/cli.md, from the commands' own help; a test holds it against them.
 docs: $(VENV)/.with-dev
 	$(PY) -m typer scorewright.cli utils docs --name scorewright --output docs/cli.md
@@ -61,6 +66,13 @@ $(AZURE)/.done: $(VENV)/.made constraints/azure.txt pyproject.toml
 	@echo "installing scorewright beside azureml-core into $(AZURE)"
 	@$(PYTHON) -m venv --clear $(AZURE)
 	@$(AZURE)/bin/python $(INSTALL) -r constraints/azure.txt -e .
+	@touch $@
+
+# The same without flask, which Locust brings into $(VENV), and with what the tests' scripts import.
+$(PLAIN)/.done: $(VENV)/.made $(PINS) pyproject.toml
+	@echo "installing scorewright, without flask, into $(PLAIN)"
+	@$(PYTHON) -m venv --clear $(PLAIN)
+	@$(PLAIN)/bin/python $(INSTALL) -c $(PINS) -e . inference-schema pandas
 	@touch $@
 
 clean:
