@@ -14,6 +14,7 @@ from scorewright import __version__
 from scorewright.cli_batch import batch
 from scorewright.cli_batch_jobs import jobs
 from scorewright.cli_deploy import deploy
+from scorewright.cli_loadtest import loadtest
 from scorewright.errors import ScorewrightError
 
 app = typer.Typer(
@@ -99,6 +100,7 @@ def build(
 batch.add_typer(jobs)
 app.add_typer(batch, name="batch")
 app.add_typer(deploy, name="deploy")
+app.add_typer(loadtest, name="loadtest")
 
 
 Skew = Annotated[

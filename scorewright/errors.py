@@ -20,6 +20,8 @@ ScorewrightError                 exit 1
 │   └── BatchCancelledError               a batch job that was told to stop
 ├── LocationError                exit 12  a location that cannot be read or written
 │   └── ForbiddenLocationError            a location that the service's jobs may not touch
+├── LoadTestError                exit 13  a load test that could not be done
+├── SloMissedError               exit 14  a load test whose figures are not those that were asked for
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -159,6 +161,18 @@ class LocationError(ScorewrightError):
 
 class ForbiddenLocationError(LocationError):
     """A location that jobs of the service may neither read nor write."""
+
+
+class LoadTestError(ScorewrightError):
+    """A load test that could not be done: nothing to ask, nobody who answers, or no request that was answered."""
+
+    exit_code = 13
+
+
+class SloMissedError(ScorewrightError):
+    """A load test whose figures are not those that were asked for, or worse than those it is compared with."""
+
+    exit_code = 14
 
 
 class RequestError(ScorewrightError):
