@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     told = parser.parse_args(arguments)
-    results = []
+    results: list[Measured] = []
     if told.rows:
         bundle, model = _forest()
         for suffix in (".parquet", ".csv"):

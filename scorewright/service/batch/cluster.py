@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import time
-from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -45,15 +43,18 @@ class Cluster:
     @classmethod
     @contextlib.contextmanager
     def of(
-        cls, scheduler: str | None, job: str, order: Order, settings: BatchSettings, logs: str | None
+        cls, scheduler: str | None, job: str, order: Order, settings: BatchSettings, logs: str | None, most: int
     ) -> Iterator[Cluster]:
         """Connect to the scheduler, or start a cluster here, and have its workers know the job.
+
+        `most` is how many workers there is something to do for.
 
         Raises BatchError if the scheduler does not answer.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS}))
-            client = stack.enter_context(_connected(scheduler) if scheduler is not None else _own(settings, order))
+            workers = min(settings.max_concurrency, most)
+            client = stack.enter_context(_connected(scheduler) if scheduler is not None else _own(workers, order))
             plugin = host.Host(
                 job,
                 order,
@@ -136,33 +137,22 @@ def _connected(scheduler: str) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _own(settings: BatchSettings, order: Order) -> Iterator[Client]:
-    """A cluster of processes of this machine. Ctrl-C is for this process, which ends the others when it is time."""
+def _own(workers: int, order: Order) -> Iterator[Client]:
+    """A cluster within this process: its workers only wait for the processes that they hold, one each.
+
+    Nobody else reaches it: it listens to nothing but the loopback address, and there to no task.
+    """
     with contextlib.ExitStack() as stack:
-        # The thread that starts the workers inherits what is blocked here, and so do they; what multiprocessing starts
-        # beside its first process would unblock it.
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=settings.max_concurrency,
-                    threads_per_worker=1,
-                    memory_limit=0,
-                    # Whoever reaches a scheduler has code of his run: this one takes only who has the job's own key.
-                    security=True,
-                    dashboard_address="127.0.0.1:0",
-                    worker_dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.ERROR,
-                    local_directory=order.scratch,
-                )
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=False,
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                silence_logs=logging.ERROR,
+                local_directory=order.scratch,
             )
-            client = stack.enter_context(Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False))
-        except (OSError, RuntimeError) as error:
-            raise BatchError(
-                f"The worker processes could not be started: {error}.",
-                hint="Is there memory for --max-concurrency of them? --resume goes on.",
-            ) from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield client
+        )
+        yield stack.enter_context(Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False))

@@ -187,7 +187,7 @@ class _Running:
         logs = self._log_folder()
         with tempfile.TemporaryDirectory(prefix="scorewright-") as scratch:
             name = f"scorewright-{os.getpid()}-{time.time_ns()}"
-            with Cluster.of(job.scheduler, name, self._order(scratch), job.settings, logs) as cluster:
+            with Cluster.of(job.scheduler, name, self._order(scratch), job.settings, logs, len(batches)) as cluster:
                 for batch, answer in cluster.score(batches, self._cancelled):
                     if "fatal" in answer:
                         raise _fatal(answer)
