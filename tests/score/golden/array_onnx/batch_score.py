@@ -116,7 +116,10 @@ def written(path: Path, form: str) -> str:
     if form not in ("parquet", "csv"):
         raise ValueError(f"SCOREWRIGHT_BATCH_OUTPUT is {form}, it must be parquet or csv")
     place = hashlib.sha256(str(path).encode()).hexdigest()[:10]
-    target = Path(os.environ["AZUREML_BI_OUTPUT_PATH"]) / f"{path.name}.{place}.{form}"
+    folder = os.environ.get("AZUREML_BI_OUTPUT_PATH")
+    if not folder:
+        raise ValueError("AZUREML_BI_OUTPUT_PATH is not set, it must name the folder that results are written to")
+    target = Path(folder) / f"{path.name}.{place}.{form}"
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     rows = bad = 0
     schema = pa.Schema.from_pandas(nothing(), preserve_index=False)
