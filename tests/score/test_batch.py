@@ -95,8 +95,13 @@ def files(rows: list[Any], folder: Path) -> Iterator[tuple[Path, list[Any]]]:
         pa.Table.from_pandas(pd.DataFrame(rows) if not isinstance(rows[0], str) else frame)
     except pa.ArrowException:  # texts and numbers in one column
         return
-    (frame if isinstance(rows[0], str) else pd.DataFrame(rows)).rename(columns=str).to_parquet(folder / "rows.parquet")
-    yield folder / "rows.parquet", rows
+    there = frame if isinstance(rows[0], str) else pd.DataFrame(rows)
+    there.rename(columns=str).to_parquet(folder / "rows.parquet")
+    whole = there.astype(object).where(there.notna(), None)  # a whole number may have become a fraction
+    if listed:
+        yield folder / "rows.parquet", whole.to_numpy().tolist()
+    else:
+        yield folder / "rows.parquet", rows if isinstance(rows[0], str) else whole.to_dict("records")
 
 
 def expected(online: EntryScript, row: Any) -> list[Any]:

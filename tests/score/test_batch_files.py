@@ -253,6 +253,9 @@ def test_a_file_that_fails_leaves_nothing_behind(
     with pytest.raises(ValueError, match="it has no column ü"):
         run(tree, tmp_path / "rows.csv")
     assert not list((tmp_path / "out").iterdir())
+    monkeypatch.delenv("AZUREML_BI_OUTPUT_PATH")
+    with pytest.raises(ValueError, match="AZUREML_BI_OUTPUT_PATH is not set"):
+        run(tree, tmp_path / "rows.csv")
     monkeypatch.setenv("SCOREWRIGHT_BATCH_OUTPUT", "excel")
     with pytest.raises(ValueError, match="SCOREWRIGHT_BATCH_OUTPUT is excel, it must be parquet or csv"):
         run(tree, tmp_path / "rows.csv")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import os
 import sys
 import zipfile
@@ -66,6 +67,7 @@ def init() -> None:
     parser.add_argument("--method", choices=score.METHODS, default=score.DEFAULT_METHOD)
     method = parser.parse_known_args()[0].method  # a batch runner has arguments of its own
     score.init()
+    score.logger.setLevel(logging.ERROR)  # that the model refuses a row is told in the result
 
 
 def run(mini_batch: list[str] | pd.DataFrame) -> pd.DataFrame | list[str]:
@@ -106,13 +108,17 @@ def written(path: Path, form: str) -> str:
     if form not in ("parquet", "csv"):
         raise ValueError(f"SCOREWRIGHT_BATCH_OUTPUT is {form}, it must be parquet or csv")
     place = hashlib.sha256(str(path).encode()).hexdigest()[:10]
-    target = Path(os.environ["AZUREML_BI_OUTPUT_PATH"]) / f"{path.name}.{place}.{form}"
+    folder = os.environ.get("AZUREML_BI_OUTPUT_PATH")
+    if not folder:
+        raise ValueError("AZUREML_BI_OUTPUT_PATH is not set, it must name the folder that results are written to")
+    target = Path(folder) / f"{path.name}.{place}.{form}"
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     rows = bad = 0
     schema = pa.Schema.from_pandas(nothing(), preserve_index=False)
     try:
-        with unfinished.open("wb") as out:
-            writer = pq.ParquetWriter(out, schema) if form == "parquet" else None
+        with ExitStack() as closed:
+            out = closed.enter_context(unfinished.open("wb"))
+            writer = closed.enter_context(pq.ParquetWriter(out, schema)) if form == "parquet" else None
             if writer is None:
                 nothing().to_csv(out, index=False)
             for piece in answers(path):
@@ -121,8 +127,6 @@ def written(path: Path, form: str) -> str:
                     piece.to_csv(out, index=False, header=False)
                 else:
                     writer.write_table(pa.Table.from_pandas(piece, schema=schema, preserve_index=False))
-            if writer is not None:
-                writer.close()
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
