@@ -37,7 +37,7 @@ def test_users_ask_again_when_they_have_their_answer(doubling: Served, command: 
         assert scenario.rows == scenario.requests * scenario.rows_per_request
         assert scenario.generator.cpu_share > 0
         assert scenario.answers_checked
-    assert run.settings["different-answers"] == 32
+    assert run.settings["different-answers"] == 32 + 8
     assert "realtime, one row a request" in done.err
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
         "junit.xml", "report.html", "report.json", "report.md"
