@@ -15,6 +15,8 @@ PY := $(VENV)/bin/python
 JUDGE := .cache/judge
 AZURE := .cache/azure
 KSERVE := .cache/kserve
+AZURITE := .cache/azurite
+DASK_KUBERNETES := .cache/dask-kubernetes
 PLAIN := .cache/plain
 MLSERVER := .cache/mlserver
 SERVE := .cache/serve
@@ -36,7 +38,8 @@ demo: $(DEMO_NEEDS)
 
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(PLAIN)/.done $(KSERVE)/.done
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(PLAIN)/.done $(KSERVE)/.done $(AZURITE)/.done \
+		$(DASK_KUBERNETES)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
 	@$(PY) -m pytest tests/docker
@@ -112,6 +115,19 @@ $(KSERVE)/.done: $(VENV)/.made constraints/kserve.txt
 	@echo "installing kserve's client into $(KSERVE) (some minutes)"
 	@$(PYTHON) -m venv --clear $(KSERVE)
 	@$(KSERVE)/bin/python $(INSTALL) -r constraints/kserve.txt
+	@touch $@
+
+# Stands in for Azure Blob Storage. Without npm the tests that need it are skipped and say so; on CI that is a failure.
+# A release that does not yet ask for Node.js 22.
+$(AZURITE)/.done:
+	@if command -v npm >/dev/null; then \
+	    echo "installing Azurite into $(AZURITE)"; \
+	    npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.35.0 && touch $@; \
+	else echo "npm is not installed: the tests on Azure Blob Storage are skipped" >&2; test -z "$$CI"; fi
+
+# Only for the schema of its DaskCluster: what its operator imports is not installed.
+$(DASK_KUBERNETES)/.done: $(VENV)/.made constraints/dask-kubernetes.txt
+	@$(PY) $(INSTALL) --no-deps --upgrade --target $(DASK_KUBERNETES) -r constraints/dask-kubernetes.txt
 	@touch $@
 
 # What an image has that serves a plain scikit-learn model or an ONNX one: no pandas, no TensorFlow.

@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     content: dict[str, Any] = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": shlex.join(["python", "-m", "benchmarks.batch", *arguments]),
-        "machine": asdict(machine()),
+        "machine": machine().model_dump(),
         "versions": versions(""),
         "results": [asdict(result) for result in results],
     }

@@ -45,6 +45,10 @@ def local_apply(
     name: Annotated[str | None, typer.Option(help="The deployment's name; the image's, unless given.")] = None,
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 5001,
     bundle: Annotated[Path | None, typer.Option(help="Serve this bundle instead of the image's own.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The folder of batch jobs, for an image that was built with --batch."),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(help="NAME=VALUE, or NAME to pass this shell's value on. Repeat it. Never shown again."),
@@ -64,6 +68,7 @@ def local_apply(
         name=name,
         port=port,
         bundle=bundle,
+        data=data,
         environment=_environment(env or []),
         memory=memory,
         cpus=cpus,

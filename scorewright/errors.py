@@ -19,6 +19,7 @@ ScorewrightError                 exit 1
 ├── BatchError                   exit 11  a batch job with too many failures, or without a result
 │   └── BatchCancelledError               a batch job that was told to stop
 ├── LocationError                exit 12  a location that cannot be read or written
+│   └── ForbiddenLocationError            a location that the service's jobs may not touch
 ├── LoadTestError                exit 13  a load test that could not be done
 ├── SloMissedError               exit 14  a load test whose figures are not those that were asked for
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
@@ -156,6 +157,10 @@ class LocationError(ScorewrightError):
     """A location that cannot be read or written: missing, empty, in the way, without permission or out of space."""
 
     exit_code = 12
+
+
+class ForbiddenLocationError(LocationError):
+    """A location that jobs of the service may neither read nor write."""
 
 
 class LoadTestError(ScorewrightError):

@@ -6,6 +6,7 @@ import platform
 import re
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scorewright.bundle import Bundle
@@ -26,7 +27,6 @@ from scorewright.errors import BundleError, DockerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from docker import DockerClient
     from docker.models.containers import Container
@@ -34,10 +34,18 @@ if TYPE_CHECKING:
     from scorewright.deploy.container import Report
 
 MOUNT = "/bundle"
+DATA_MOUNT = "/var/lib/scorewright"
+"""The image's SCOREWRIGHT_BATCH_DATA."""
+IMAGE_USER = 10001
 LABEL = "io.scorewright.deployment"
 """On every container made here; the others on the engine are never touched."""
 
-OWN_SETTINGS = {"SCOREWRIGHT_BUNDLE": "--bundle", "SCOREWRIGHT_HOST": "--port", "SCOREWRIGHT_PORT": "--port"}
+OWN_SETTINGS = {
+    "SCOREWRIGHT_BUNDLE": "--bundle",
+    "SCOREWRIGHT_BATCH_DATA": "--data",
+    "SCOREWRIGHT_HOST": "--port",
+    "SCOREWRIGHT_PORT": "--port",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,9 @@ class Plan:
     image: str
     port: int
     bundle: Path | None = None
+    data: Path | None = None
+    user: str | None = None
+    """Who the container is: whoever owns the data folder, so that what is written there is theirs; else the image's."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     memory: str | None = None
     cpus: float | None = None
@@ -61,6 +72,7 @@ class Plan:
             "image": self.image,
             "url": f"http://{HOST}:{self.port}" if self.port else f"http://{HOST}:<a free port>",
             "bundle": str(self.bundle) if self.bundle else None,
+            "data": str(self.data) if self.data else None,
             "environment": sorted(self.environment),
             "memory": self.memory,
             "cpus": self.cpus,
@@ -74,6 +86,10 @@ class Plan:
         words.append("--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges")
         if self.bundle:
             words.append(shlex.join(["--volume", f"{self.bundle}:{MOUNT}:ro", "--env", f"SCOREWRIGHT_BUNDLE={MOUNT}"]))
+        if self.data:
+            words.append(shlex.join(["--volume", f"{self.data}:{DATA_MOUNT}"]))
+        if self.user:
+            words.append(f"--user {self.user}")
         words += [f"--env {name}='***'" for name in sorted(self.environment)]
         if self.memory:
             words.append(f"--memory {self.memory} --memory-swap {self.memory}")
@@ -133,6 +149,7 @@ def plan(
     name: str | None = None,
     port: int = SERVICE_PORT,
     bundle: Path | str | None = None,
+    data: Path | str | None = None,
     environment: Mapping[str, str] | None = None,
     memory: str | None = None,
     cpus: float | None = None,
@@ -140,7 +157,8 @@ def plan(
 ) -> Plan:
     """What `apply` is to run. `port` 0 takes a free one; `bundle` is mounted in place of the image's own.
 
-    Raises UsageError for a value that cannot be meant, BundleError for a bundle that is not what it says.
+    `data` is mounted as the data folder of batch jobs. Raises UsageError for a value that cannot be meant, BundleError
+    for a bundle that is not what it says.
     """
     name = name or re.sub(r"[@:].*", "", image.rsplit("/", 1)[-1])
     given = dict(environment or {})
@@ -159,7 +177,19 @@ def plan(
             raise UsageError(f"{key!r} cannot be an environment variable's name.", hint="Write it like NAME=VALUE.")
         if key in OWN_SETTINGS:
             raise UsageError(f"{key} is for the deployment to set.", hint=f"Use {OWN_SETTINGS[key]}.")
-    return Plan(name, image, port, _mountable(bundle) if bundle else None, given, memory, cpus, timeout)
+    folder = _writable(data) if data else None
+    return Plan(
+        name=name,
+        image=image,
+        port=port,
+        bundle=_mountable(bundle) if bundle else None,
+        data=folder,
+        user=_owner(folder) if folder else None,
+        environment=given,
+        memory=memory,
+        cpus=cpus,
+        timeout=timeout,
+    )
 
 
 def apply(todo: Plan, *, force: bool = False, report: Report | None = None) -> Deployment:
@@ -230,6 +260,25 @@ def _mountable(bundle: Path | str) -> Path:
     return loaded.root
 
 
+def _writable(data: Path | str) -> Path:
+    """A folder that the container's user may write to."""
+    folder = Path(data).resolve()
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder.", hint=f"mkdir -p {shlex.quote(str(folder))}")
+    state = folder.stat()
+    if state.st_uid == 0 and not state.st_mode & 0o002 and platform.system() == "Linux":
+        raise UsageError(
+            f"{folder} may only be written by root, which the service in the container is not.",
+            hint=f"chown {IMAGE_USER} {shlex.quote(str(folder))}",
+        )
+    return folder
+
+
+def _owner(folder: Path) -> str | None:
+    state = folder.stat()
+    return f"{state.st_uid}:{state.st_gid}" if state.st_uid else None
+
+
 def _create(client: DockerClient, todo: Plan, force: bool, tell: Report) -> Container:
     """The container, not started, under a name of its own as long as another has the one it is to have."""
     from docker.errors import APIError, ImageNotFound
@@ -244,7 +293,9 @@ def _create(client: DockerClient, todo: Plan, force: bool, tell: Report) -> Cont
             f"{todo.name} is deployed already.",
             hint=f"Replace it with --force, choose another --name, or `scorewright deploy local delete {todo.name}`.",
         )
-    mount = {str(todo.bundle): {"bind": MOUNT, "mode": "ro"}} if todo.bundle else {}
+    mounts = {str(todo.bundle): {"bind": MOUNT, "mode": "ro"}} if todo.bundle else {}
+    if todo.data:
+        mounts[str(todo.data)] = {"bind": DATA_MOUNT, "mode": "rw"}
     tell(f"creating {todo.name} from {todo.image}")
     try:
         return client.containers.create(
@@ -254,7 +305,8 @@ def _create(client: DockerClient, todo: Plan, force: bool, tell: Report) -> Cont
             labels={LABEL: todo.name},
             environment={**todo.environment, **({"SCOREWRIGHT_BUNDLE": MOUNT} if todo.bundle else {})},
             ports={f"{SERVICE_PORT}/tcp": (HOST, todo.port)},
-            volumes=mount,
+            volumes=mounts,
+            user=todo.user,
             read_only=True,
             tmpfs={"/tmp": ""},  # noqa: S108  # the container's own
             cap_drop=["ALL"],

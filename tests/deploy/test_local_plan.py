@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,30 @@ def test_the_plan_as_json(hand_made: Bundle, command: Command) -> None:
         "image": "churn:3",
         "url": "http://127.0.0.1:5001",
         "bundle": str(hand_made.root),
+        "data": None,
         "environment": ["API_KEY"],
         "memory": None,
         "cpus": None,
         "timeout": 300.0,
     }
+
+
+def test_a_data_folder_is_mounted_for_who_owns_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    todo = plan("churn", data=tmp_path)
+    assert f"{tmp_path}:/var/lib/scorewright" in shlex.split(todo.describe())
+    owner = tmp_path.stat()
+    assert todo.user == (f"{owner.st_uid}:{owner.st_gid}" if owner.st_uid else None)
+
+
+def test_a_data_folder_that_the_container_could_not_use_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder"):
+        plan("churn", data=tmp_path / "missing")
+    tmp_path.chmod(0o755)
+    if os.getuid() == 0:
+        with pytest.raises(UsageError, match="may only be written by root") as refused:
+            plan("churn", data=tmp_path)
+        assert refused.value.hint == f"chown 10001 {tmp_path}"
 
 
 def test_no_value_of_the_environment_is_shown_anywhere() -> None:

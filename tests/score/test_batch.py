@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from scorewright.score.batch_file import batch_rows
 from tests.score.scripts import Scripts, ask
@@ -28,7 +29,7 @@ from tests.score.small_models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scorewright.contract.script import EntryScript
@@ -38,6 +39,12 @@ ODD = st.sampled_from([None, "x", "", 1e300, -math.inf, "1_0", 2**60])
 """What most columns do not take; a csv file can hold it, too."""
 DATES = st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat())
 WORDS = st.sampled_from(["NA", "None", "null", "nan", "1", "1.0", "01", "a", "x,y", 'q"', "ü", "true", "2020-01-01"])
+
+
+def table_without_dates() -> tuple[Any, Any]:
+    X = pd.DataFrame({"age": [31.0, 45.0, 27.0, 60.0], "city": ["Bonn", "Köln", "Bonn", "Köln"], "rooms": [1, 2, 3, 2]})
+    encode = make_column_transformer((SimpleImputer(), ["age"]), (OneHotEncoder(), ["city"]), remainder="passthrough")
+    return make_pipeline(encode, DecisionTreeClassifier(random_state=0)).fit(X, ["no", "yes", "no", "yes"]), X
 
 
 def rows_of(**columns: Any) -> Any:
@@ -56,10 +63,10 @@ ROWS = {
         size=st.sampled_from(["S", "M", "L"]) | WORDS | st.none(),
         rooms=st.sampled_from([1, 2, 3, 4, 1.5, None]),
     ),
+    table_without_dates: rows_of(age=NUMBERS | ODD, city=st.sampled_from(["Bonn", "Ulm", None]), rooms=NUMBERS),
     boosted_categories: rows_of(size=st.sampled_from(["S", "M"]) | WORDS, zone=st.integers(1, 9) | st.none() | ODD),
     words: st.lists(WORDS | st.sampled_from(["good", "very bad", "", "two\nlines"]), min_size=1, max_size=8),
 }
-GAPS = {None, ""}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +83,9 @@ def files(rows: list[Any], folder: Path) -> Iterator[tuple[Path, list[Any]]]:
     plain = [[None if value == "" else value for value in row] for row in rows] if listed else rows
     if isinstance(rows[0], dict):
         plain = [{name: None if value == "" else value for name, value in row.items()} for row in rows]
-    frame = pd.DataFrame({"text": rows}, dtype=object) if isinstance(rows[0], str) else pd.DataFrame(plain, dtype=object)
+    frame = (
+        pd.DataFrame({"text": rows}, dtype=object) if isinstance(rows[0], str) else pd.DataFrame(plain, dtype=object)
+    )
     if not listed:
         frame["passed over"] = "1"
     if not isinstance(rows[0], str) or "\n" not in "".join(rows):
@@ -117,11 +126,15 @@ def plain(value: Any) -> Any:
     return ("Infinity" if value > 0 else "-Infinity") if infinite else value
 
 
-@pytest.mark.parametrize("build", ROWS, ids=lambda build: build.__name__)
-def test_a_file_is_answered_as_requests(build: Any, scripts: Scripts, tmp_path: Path) -> None:
-    with scripts(build) as online, scripts(build, "batch_score.py") as batch:
+@pytest.mark.parametrize(
+    ("build", "runtime"),
+    [*((build, "native") for build in ROWS), (tree_with_names, "onnx"), (table_without_dates, "onnx")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_file_is_answered_as_requests(build: Any, runtime: Any, scripts: Scripts, tmp_path: Path) -> None:
+    with scripts(build, runtime=runtime) as online, scripts(build, "batch_score.py", runtime) as batch:
 
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
         @given(ROWS[build])
         def holds(rows: list[Any]) -> None:
             with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +55,25 @@ def test_what_cannot_be_meant_is_said(given: dict[str, Any], words: str) -> None
     with pytest.raises(UsageError) as caught:
         BatchSettings.of(**given)
     assert caught.value.message.startswith(words), caught.value.message
+
+
+FLAGS = {"partition_keys": "--partition-key"}
+
+
+def table() -> list[str]:
+    """The settings as docs/batch.md lists them."""
+    rows = ["| Flag, and name in a job | Default | |", "|---|---|---|"]
+    for name, field in BatchSettings.model_fields.items():
+        flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+        also = f" `{name}`" if name == "partition_keys" else ""
+        default = "" if field.default in (None, ()) else f"`{field.default}`"
+        rows.append(f"| `{flag}`{also} | {default} | {field.description} |")
+    return rows
+
+
+def test_the_docs_list_them_all() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "batch.md").read_text()
+    assert "\n".join(table()) in page
+    reference = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    for line in table()[2:]:
+        assert line.split("`")[1] in reference, line
