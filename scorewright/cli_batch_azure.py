@@ -87,7 +87,7 @@ def azure(
 def cluster(
     image: Annotated[
         str,
-        typer.Argument(help="An image with scorewright[batch,azure] and what the model needs.", show_default=False),
+        typer.Argument(help="An image with scorewright[batch,abfs] and what the model needs.", show_default=False),
     ],
     name: Annotated[str, typer.Option(help="The cluster's name.")] = "scorewright-batch",
     namespace: Annotated[str, typer.Option(help="The namespace it is made in.")] = "default",

@@ -48,10 +48,10 @@ def service_requirements() -> tuple[str, ...]:
 
 
 def batch_requirements() -> tuple[str, ...]:
-    """What it requires besides to score batches: its extra `batch`."""
+    """What it requires besides to score batches, of files and of blobs: its extras `batch` and `abfs`."""
     requires = _distribution().requires or []
     found = ((line.partition(";")[0].strip(), _EXTRA.search(line)) for line in requires)
-    return tuple(sorted(line for line, extra in found if extra and extra[1] == "batch"))
+    return tuple(sorted(line for line, extra in found if extra and extra[1] in ("batch", "abfs")))
 
 
 def _distribution() -> Distribution:

@@ -14,7 +14,7 @@ from scorewright.service import batch_route, docs_page, openapi
 from scorewright.service.batch_route import is_batch
 from scorewright.service.paths import Paths
 from scorewright.service.protocols import azureml
-from scorewright.service.refusal import refusal
+from scorewright.service.refusal import ServiceMessage, refusal
 from scorewright.service.swagger_route import SwaggerRoute
 from scorewright.service.v2_route import is_v2
 
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from scorewright.service.v2_route import V2Route
 
 JSON = "application/json"
-
-
-class ServiceMessage(BaseModel):
-    """What every error answers."""
-
-    message: str
 
 
 class ServiceAlive(BaseModel):

@@ -8,19 +8,19 @@ from urllib.parse import quote
 
 from fastapi import Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.responses import FileResponse, StreamingResponse
 
 from scorewright.errors import RequestError
 from scorewright.service.batch import answers
 from scorewright.service.batch.answers import PREFIX, BatchJobDetail, BatchJobs
 from scorewright.service.batch.stored_job import State  # noqa: TC001  # FastAPI reads the annotations
-from scorewright.service.refusal import refusal
+from scorewright.service.refusal import ServiceMessage, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fastapi import FastAPI
+    from pydantic import BaseModel
 
     from scorewright.service.batch.jobs import Jobs
 
@@ -30,12 +30,6 @@ RETRY_AFTER_SECONDS = 10
 """What a client is told to wait whose job finds the queue full."""
 
 _PIECE = 256 * 1024
-
-
-class BatchMessage(BaseModel):
-    """What every error answers."""
-
-    message: str
 
 
 _REFUSALS: dict[int, str] = {
@@ -52,7 +46,7 @@ _REFUSALS: dict[int, str] = {
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": BatchMessage, "description": _REFUSALS[status]} for status in statuses}
+    return {status: {"model": ServiceMessage, "description": _REFUSALS[status]} for status in statuses}
 
 
 def add(app: FastAPI, jobs: Jobs) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from scorewright.service.protocols import azureml
+
+
+class ServiceMessage(BaseModel):
+    """What every error answers."""
+
+    message: str
 
 
 def refusal(status: int, message: str) -> Response:

@@ -92,8 +92,11 @@ class Jobs:
             self._roots.check(found)
         except LocationError as error:
             raise RequestError(403, error.message) from error
-        if found.startswith("/") and not os.path.isfile(found):  # noqa: PTH113  # a location is text
-            raise RequestError(404, f"{found} has been removed since job {job_id} wrote it.")
+        with _usable():
+            from scorewright.service.batch.location import Location
+
+            if not Location.of(found).exists():
+                raise RequestError(404, f"{found} has been removed since job {job_id} wrote it.")
         return found
 
     def _known(self, key: str | None, asked: Asked) -> StoredJob | None:

@@ -24,7 +24,7 @@ class DaskCluster:
     """A cluster as it is asked for. `cpu` and `memory` are a worker's, in Kubernetes' units."""
 
     image: str
-    """It has scorewright[batch,azure] and what the model needs."""
+    """It has scorewright[batch,abfs] and what the model needs."""
     name: str = "scorewright-batch"
     namespace: str = "default"
     workers: int = 2

@@ -113,7 +113,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "adlfs", None)
     with pytest.raises(LocationError, match="adlfs is not installed") as caught:
         Location.of("abfs://data@account/a")
-    assert "scorewright[batch,azure]" in caught.value.hint
+    assert "scorewright[batch,abfs]" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\0"])
