@@ -9,6 +9,7 @@ import os
 import ssl
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -154,7 +155,9 @@ def _measured(runner: Any, web_ui: Any) -> None:
             collector.take(delivered)
 
     def collect() -> None:
-        collector.follow()
+        # Nobody reads any more: the command was killed, and the load ends with it.
+        with suppress(BrokenPipeError):
+            collector.follow()
         runner.quit()
         if web_ui:
             web_ui.stop()

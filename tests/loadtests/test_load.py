@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from scorewright.loadtests.measurements import bucket_of
 from tests.loadtests.servers import DOUBLING, GUARDED, REALTIME, SHORT, measured, request_file
-from tests.service.servers import serving, wait_until, write_bundle
+from tests.service.servers import children, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.command import Command
     from tests.loadtests.conftest import Served
 
@@ -207,3 +207,28 @@ def test_locusts_web_interface_is_there_while_it_runs(doubling: Served, tmp_path
     out, _ = running.communicate(timeout=60)
     assert running.returncode == 0
     assert json.loads(out)["measurements"]["scenarios"][0]["requests"] == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_load_ends_with_the_command(doubling: Served, tmp_path: Path, number: signal.Signals) -> None:
+    words = ["--bundle", str(doubling.bundle), "--scenario", "realtime", "--warm-up", "0", "--duration", "1h"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "scorewright", "loadtest", doubling.url, *words, "--rate", "5", "--workers", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: any(len(children(child)) == 2 for child in children(running.pid)))
+        (master,) = children(running.pid)
+        generators = [master, *children(master)]
+    finally:
+        running.send_signal(number)
+        running.wait(30)
+    wait_until(lambda: not any(working(pid) for pid in generators))
+
+
+def working(pid: int) -> bool:
+    """Whether a process is there, and not only its end that nobody has asked for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
