@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from scorewright.loadtests.load import GRACE_SECONDS
 from scorewright.loadtests.recorder import Cell, Recorder
+from scorewright.loadtests.share import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from scorewright.loadtests.plan import Plan

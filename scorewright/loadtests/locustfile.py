@@ -9,6 +9,7 @@ import os
 import ssl
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,9 +23,9 @@ from locust.runners import MasterRunner, WorkerRunner
 from scorewright.errors import LoadTestError
 from scorewright.loadtests.collector import Collector, tell
 from scorewright.loadtests.endpoint import KEY_VARIABLE, headers
-from scorewright.loadtests.load import Load
 from scorewright.loadtests.plan import Plan
 from scorewright.loadtests.recorder import Recorder
+from scorewright.loadtests.share import Share
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -48,33 +49,33 @@ class ScoringUser(FastHttpUser):
     insecure = False
     # Reading the certificates takes 20 ms: once for all users, not once for each.
     ssl_context_factory = staticmethod(_certificates)
-    load: ClassVar[Load]
+    share: ClassVar[Share]
     path: ClassVar[str]
     sent_headers: ClassVar[dict[str, str]]
 
     @task
     def score(self) -> None:
         """One request and its answer."""
-        load = self.load
-        if (due := load.take()) is None:
+        share = self.share
+        if (due := share.take()) is None:
             raise StopUser
-        body = load.body()
-        number = load.sent(due)
+        body = share.body()
+        number = share.sent(due)
         now = time.perf_counter()
         with self.client.post(
             self.path,
             data=body.sent,  # type: ignore[arg-type]  # it says str and takes bytes
             headers=self.sent_headers,
-            name=load.plan.name,
+            name=share.plan.name,
             catch_response=True,
             allow_redirects=False,
         ) as response:
             received = response.content
             error = getattr(response, "error", None)
-            failure, words = body.judge(response.status_code, received, error, load.plan.timeout)
+            failure, words = body.judge(response.status_code, received, error, share.plan.timeout)
             latency_ms = (now - due.since) * 1000 + response.request_meta["response_time"]
-            load.ended(number, latency_ms, failure, len(body.sent), len(received or b""), words)
-            if response.status_code == 0 and load.plan.rate is None:
+            share.ended(number, latency_ms, failure, len(body.sent), len(received or b""), words)
+            if response.status_code == 0 and share.plan.rate is None:
                 gevent.sleep(PAUSE_SECONDS)
             if failure:
                 response.failure(f"{failure}: {words}" if words else failure)
@@ -106,7 +107,7 @@ def _init(environment: Environment, **others: Any) -> None:
     ScoringUser.path = parts.path.rstrip("/") or f"{asked.path}{f'?{asked.query}' if asked.query else ''}"
     ScoringUser.sent_headers = headers(os.environ.get(KEY_VARIABLE), plan.deployment)
     ScoringUser.network_timeout = ScoringUser.connection_timeout = plan.timeout
-    ScoringUser.load = Load(plan)
+    ScoringUser.share = Share(plan)
     if plan.seconds is None:
         _unmeasured(environment.runner)
     else:
@@ -126,12 +127,12 @@ def _plan(environment: Environment) -> Plan:
 def _unmeasured(runner: Any) -> None:
     """Under `locust` alone, which counts the requests: they go out from the first moment on, at a rate when all users
     are there."""
-    if ScoringUser.load.plan.rate is None:
-        ScoringUser.load.begin(users=1, all_users=1)
+    if ScoringUser.share.plan.rate is None:
+        ScoringUser.share.begin(users=1, all_users=1)
 
     def ready(user_count: int, **_: Any) -> None:
         if not isinstance(runner, MasterRunner):
-            ScoringUser.load.begin(users=runner.user_count, all_users=user_count, process=_number(runner))
+            ScoringUser.share.begin(users=runner.user_count, all_users=user_count, process=_number(runner))
 
     HOOKS.spawning_complete.add_listener(ready)
 
@@ -141,8 +142,8 @@ def _number(runner: Any) -> int:
 
 
 def _measured(runner: Any, web_ui: Any) -> None:
-    load = ScoringUser.load
-    collector = Collector(load.plan, processes=1)
+    share = ScoringUser.share
+    collector = Collector(share.plan, processes=1)
 
     if isinstance(runner, MasterRunner):
         runner.register_message(MEASURED, lambda msg, **_: collector.take(Recorder.from_wire(msg.data)))
@@ -154,7 +155,9 @@ def _measured(runner: Any, web_ui: Any) -> None:
             collector.take(delivered)
 
     def collect() -> None:
-        collector.follow()
+        # Nobody reads any more: the command was killed, and the load ends with it.
+        with suppress(BrokenPipeError):
+            collector.follow()
         runner.quit()
         if web_ui:
             web_ui.stop()
@@ -166,8 +169,8 @@ def _measured(runner: Any, web_ui: Any) -> None:
             return  # somebody has changed the number of users in the web interface
         begun.append(True)
         if not isinstance(runner, MasterRunner):
-            load.begin(users=runner.user_count, all_users=user_count, process=_number(runner))
-            gevent.spawn(load.follow, deliver)
+            share.begin(users=runner.user_count, all_users=user_count, process=_number(runner))
+            gevent.spawn(share.follow, deliver)
         if isinstance(runner, MasterRunner):
             collector.processes = runner.worker_count
         if not isinstance(runner, WorkerRunner):

@@ -101,11 +101,6 @@ class Payloads:
         number = max(2, min(REQUESTS, _MOST_BYTES // size))
         return tuple(self._together(self.rows, chance.choices(self._alone, k=count)) for _ in range(number))
 
-    @property
-    def distinct_answers(self) -> int:
-        """How many different answers the rows have: of one alone, a swapped answer would not be seen."""
-        return len({payload.answer for _, _, payload in self._alone})
-
     def _ask_alone(self, rows: Rows) -> None:
         last: Answered | None = None
         for row in rows.varied(ROWS):

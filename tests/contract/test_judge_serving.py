@@ -298,6 +298,7 @@ def test_a_logging_json_written_for_azmlinfsrv_gives_the_same_lines(tmp_path: Pa
         server = serve(*words).ready()
         for url in (judge, server.url):
             assert ask(url, post(1)).status == 200
+        server.line("logged in run")
         logs = [(tmp_path / "log").read_text().splitlines(), server.log.splitlines()]
     for line in ("INFO printed in init", "DEBUG logged in init", "INFO printed in run", "INFO logged in run"):
         assert [log.count(f"OWN {line}") for log in logs] == [1, 1], line

@@ -57,6 +57,9 @@ def answer(request):
         return AMLResponse({"message": "too much"}, 503, json_str=True)
     if do == "kill" and calls[do] == 60:
         os.kill(os.getppid(), signal.SIGKILL)
+    if do == "note":
+        with open(request["where"], "a") as file:
+            file.write("x")
     if do == "reverse":
         doubled.reverse()
     if do == "vary":

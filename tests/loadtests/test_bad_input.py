@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scorewright.errors import UsageError
 from scorewright.loadtests import settings
+from scorewright.loadtests.endpoint import Answered, Endpoint, refused
 from tests.loadtests.servers import REALTIME, request_file
+from tests.service.servers import OBEDIENT, serving, write_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +76,6 @@ def test_it_says_what_is_wrong_with_the_endpoint(
         url = url.replace("FREE", f"127.0.0.1:{free.getsockname()[1]}").replace("SERVED", doubling.url)
         bundle = doubling.bundle
         if "?" in url:
-            from tests.service.servers import write_bundle
-
             bundle = write_bundle(
                 tmp_path / "other", "", sample_request__json='{"data": [[1]]}',
                 expected_response__json='{"predict": [2, 2, 2]}',
@@ -81,6 +83,34 @@ def test_it_says_what_is_wrong_with_the_endpoint(
         done = command("loadtest", url, "--bundle", bundle)
     assert (done.exit_code, message in done.err) == (code, True), done.err
     assert "s3cret" not in done.out + done.err
+
+
+def test_a_server_that_is_not_ready(command: Command, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", OBEDIENT)
+    with serving() as serve:
+        url = serve(str(bundle), TEST_INIT_UNTIL=str(tmp_path / "now")).listening().url
+        words = ("--request", request_file(tmp_path, {"echo": 1}), "--timeout", "0.3s")
+        done = command("loadtest", url, *words, *REALTIME)
+    assert (done.exit_code, "gave no answer to POST /score in 0.3 s." in done.err) == (13, True), done.err
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "asks for a key: HTTP 401: why"),
+        (404, "is no scoring route: HTTP 404: why"),
+        (424, "fails at the request: HTTP 424: why"),
+        (429, "is not ready: HTTP 429: why"),
+        (503, "is not ready: HTTP 503: why"),
+        (400, "refuses the request: HTTP 400: why"),
+        (500, "fails at the request: HTTP 500: why"),
+        (302, "fails at the request: HTTP 302: why"),
+    ],
+)
+def test_each_refusal_says_what_it_means(status: int, message: str) -> None:
+    error = refused(Answered(status, {}, b'{"message": "why"}'), Endpoint.of("example.com"))
+    assert error.message == f"http://example.com/score {message}."
+    assert error.hint
 
 
 @pytest.mark.parametrize(
@@ -109,9 +139,6 @@ def test_requests_of_an_unknown_form_cannot_be_made_longer(doubling: Served, com
 
 
 def test_a_server_without_batch_jobs_is_told_of_before_anything_runs(command: Command, tmp_path: Path) -> None:
-    import threading
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-
     class Scoring(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))

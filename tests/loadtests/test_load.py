@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from scorewright.loadtests.measurements import bucket_of
 from tests.loadtests.servers import DOUBLING, GUARDED, REALTIME, SHORT, measured, request_file
-from tests.service.servers import serving, wait_until, write_bundle
+from tests.service.servers import children, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.command import Command
     from tests.loadtests.conftest import Served
 
@@ -37,7 +37,7 @@ def test_users_ask_again_when_they_have_their_answer(doubling: Served, command: 
         assert scenario.rows == scenario.requests * scenario.rows_per_request
         assert scenario.generator.cpu_share > 0
         assert scenario.answers_checked
-    assert run.settings["different-answers"] == 32
+    assert run.settings["different-answers"] == 32 + 8
     assert "realtime, one row a request" in done.err
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
         "junit.xml", "report.html", "report.json", "report.md"
@@ -167,13 +167,23 @@ def test_the_key_is_sent_and_never_shown(command: Command, tmp_path: Path, monke
 
 
 def test_locust_itself_runs_a_plan(doubling: Served, command: Command, tmp_path: Path) -> None:
-    plan = tmp_path / "plan.json"
-    done = command("loadtest", doubling.url, "--bundle", doubling.bundle, "--scenario", "realtime", "--plan", plan)
+    plan, noted = tmp_path / "plan.json", tmp_path / "noted"
+    request = request_file(tmp_path, {"data": [[1.5]], "do": "note", "where": str(noted)})
+    done = command("loadtest", doubling.url, "--request", request, "--scenario", "realtime", "--plan", plan)
     assert done.exit_code == 0, done.err
     words = done.out.split("Next: locust ")[1].split()
-    locust = [sys.executable, "-m", "locust", *words, "--headless", "--run-time", "1s", "--json"]
-    ran = subprocess.run(locust, capture_output=True, text=True, check=True, timeout=60)
-    (told,) = json.loads(ran.stdout)
+    noted.unlink()
+    locust = subprocess.Popen(
+        [sys.executable, "-m", "locust", *words, "--headless", "--json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        # More than its users have on their way: some are answered.
+        wait_until(lambda: noted.exists() and noted.stat().st_size > 20)
+    finally:
+        locust.terminate()
+        out, _ = locust.communicate(timeout=30)
+    (told,) = json.loads(out)
     assert (told["name"], told["num_failures"]) == ("one row a request", 0)
     assert told["num_requests"] > 0
 
@@ -207,3 +217,28 @@ def test_locusts_web_interface_is_there_while_it_runs(doubling: Served, tmp_path
     out, _ = running.communicate(timeout=60)
     assert running.returncode == 0
     assert json.loads(out)["measurements"]["scenarios"][0]["requests"] == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_load_ends_with_the_command(doubling: Served, tmp_path: Path, number: signal.Signals) -> None:
+    words = ["--bundle", str(doubling.bundle), "--scenario", "realtime", "--warm-up", "0", "--duration", "1h"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "scorewright", "loadtest", doubling.url, *words, "--rate", "5", "--workers", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: any(len(children(child)) == 2 for child in children(running.pid)))
+        (master,) = children(running.pid)
+        generators = [master, *children(master)]
+    finally:
+        running.send_signal(number)
+        running.wait(30)
+    wait_until(lambda: not any(working(pid) for pid in generators))
+
+
+def working(pid: int) -> bool:
+    """Whether a process is there, and not only its end that nobody has asked for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -48,7 +48,7 @@ class Body:
 
 
 @dataclass
-class Load:
+class Share:
     """Hands requests to the users of this process, and counts what becomes of them."""
 
     plan: Plan
@@ -106,9 +106,9 @@ class Load:
         return number
 
     def ended(self, number: int, latency_ms: float, failure: str, sent: int, received: int, example: str) -> None:
-        """Count a request that has ended."""
-        due = self._flying.pop(number)
-        self._count(due, latency_ms, failure, sent, received, example)
+        """Count a request that has ended, unless it was given up before."""
+        if (due := self._flying.pop(number, None)) is not None:
+            self._count(due, latency_ms, failure, sent, received, example)
 
     def follow(self, deliver: Callable[[Recorder], None]) -> None:
         """Deliver what was counted, twice a second, until all is; the last one is `done`."""
