@@ -71,7 +71,7 @@ def test_the_batch_block(folder: Path) -> None:
     (line,) = blocks("batch")
     run(line, folder)
     found = pd.read_parquet(folder / "scored" / "predictions.parquet")
-    assert (len(found), found["error"].isna().all()) == (20, True)
+    assert (len(found), bool(found["error"].isna().all())) == (20, True)
     assert list(found.columns) == ["file", "row", "predict_proba_0", "predict_proba_1", "error"]
 
 

@@ -147,7 +147,7 @@ def test_every_item_counts_and_the_order_is_that_of_the_paths(folders: Folders) 
         ("leave out", 1, "run() returned 1 items for 2 files: 1 of them have failed."),
         ("exit", 2, "The process that ran the script ended: it exited with code 7."),
         ("segv", 2, "The process that ran the script ended: it was killed by SIGSEGV.\nIts last words:\n"),
-        ("hang", 2, "run() took longer than the timeout of 1 s and was ended."),
+        ("hang", 2, "run() took longer than the timeout of 1 s and was ended: give it more time, or less"),
     ],
 )
 def test_what_is_not_scored_is_counted_and_said(folders: Folders, word: str, failed: int, said: str) -> None:
