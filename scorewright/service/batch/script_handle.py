@@ -101,8 +101,8 @@ class ScriptHandle:
             if left is not None and (left <= 0 or not select.select([self._channel], [], [], left)[0]):
                 self.kill()
                 raise ScriptEndedError(
-                    f"run() took longer than the timeout of {seconds:g} s and was ended: give it more time, or less to do "
-                    "(mini_batch_size)."
+                    f"run() took longer than the timeout of {seconds:g} s and was ended: give it more time, or less "
+                    "to do (mini_batch_size)."
                 )
             data = self._received()
             if not data:
