@@ -13,6 +13,7 @@ import typer
 from scorewright import __version__
 from scorewright.cli_batch import batch
 from scorewright.cli_deploy import deploy
+from scorewright.cli_registry import BundleArgument, bundle_argument, register, registry
 from scorewright.errors import ScorewrightError
 
 app = typer.Typer(
@@ -57,7 +58,7 @@ def root(
 
 @app.command()
 def build(
-    bundle: Annotated[Path, typer.Argument(help="The folder that `scorewright generate` made.", show_default=False)],
+    bundle: BundleArgument,
     tag: Annotated[
         str | None, typer.Option("--tag", "-t", help="The image's name; the bundle's, unless given.")
     ] = None,
@@ -96,6 +97,8 @@ def build(
 
 app.add_typer(batch, name="batch")
 app.add_typer(deploy, name="deploy")
+app.command()(register)
+app.add_typer(registry, name="registry")
 
 
 Skew = Annotated[
@@ -156,7 +159,7 @@ def generate(
 
 @app.command()
 def check(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    bundle: BundleArgument,
     allow_version_skew: Skew = False,
 ) -> None:
     """Try a bundle in a fresh process: hashes, versions, init(), run(), run_many() and the batch script."""
@@ -177,7 +180,7 @@ def check(
 
 @app.command()
 def serve(
-    bundle: Annotated[Path | None, typer.Argument(help="The bundle's folder; by default $SCOREWRIGHT_BUNDLE.")] = None,
+    bundle: Annotated[Path | None, bundle_argument("; by default $SCOREWRIGHT_BUNDLE")] = None,
     entry_script: Annotated[
         Path | None,
         typer.Option("--entry-script", "--entry_script", help="A score.py to serve in place of a bundle."),

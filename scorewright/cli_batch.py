@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import typer
 from typer.core import TyperCommand
 
+from scorewright.cli_registry import bundle_argument
 from scorewright.errors import ScorewrightError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class _WithArguments(TyperCommand):
 @batch.command(cls=_WithArguments)
 def run(
     ctx: typer.Context,
-    bundle: Annotated[Path | None, typer.Argument(help="The bundle's folder.", show_default=False)] = None,
+    bundle: Annotated[Path | None, bundle_argument()] = None,
     entry_script: Annotated[
         Path | None, typer.Option(help="A batch entry script to run in place of a bundle's.", show_default=False)
     ] = None,

@@ -19,6 +19,8 @@ ScorewrightError                 exit 1
 ├── BatchError                   exit 11  a batch job with too many failures, or without a result
 │   └── BatchCancelledError               a batch job that was told to stop
 ├── LocationError                exit 12  a location that cannot be read or written
+├── RegistryError                exit 16  a model that is not registered, cannot be, or was changed since
+│   └── NotBetterError           exit 17  a model that is registered only if it is better, and is not
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -154,6 +156,19 @@ class LocationError(ScorewrightError):
     """A location that cannot be read or written: missing, empty, in the way, without permission or out of space."""
 
     exit_code = 12
+
+
+class RegistryError(ScorewrightError):
+    """A registry that has no such model, does not take it, or whose files were changed."""
+
+    exit_code = 16
+
+
+class NotBetterError(RegistryError):
+    """A model that was to be registered only if its metric is better than every version's before, and is not."""
+
+    exit_code = 17
+    default_hint = "Nothing was registered."
 
 
 class RequestError(ScorewrightError):
