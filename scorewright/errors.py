@@ -19,6 +19,7 @@ ScorewrightError                 exit 1
 ├── BatchError                   exit 11  a batch job with too many failures, or without a result
 │   └── BatchCancelledError               a batch job that was told to stop
 ├── LocationError                exit 12  a location that cannot be read or written
+├── DeployError                  exit 15  a target that refuses, or a deployment that does not get healthy
 ├── RegistryError                exit 16  a model that is not registered, cannot be, or was changed since
 │   └── NotBetterError           exit 17  a model that is registered only if it is better, and is not
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
@@ -156,6 +157,12 @@ class LocationError(ScorewrightError):
     """A location that cannot be read or written: missing, empty, in the way, without permission or out of space."""
 
     exit_code = 12
+
+
+class DeployError(ScorewrightError):
+    """A target that refuses what it is asked, or a deployment on it that does not get healthy."""
+
+    exit_code = 15
 
 
 class RegistryError(ScorewrightError):

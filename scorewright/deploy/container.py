@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scorewright.deploy.http import healthy
+from scorewright.deploy.settings import SERVICE_PORT
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from docker.models.containers import Container
 
+    from scorewright.deploy.target import Report
+
 HOST = "127.0.0.1"
-SERVICE_PORT = 5001
 
 GRACE = 30
 """Seconds a service is given to finish what it has accepted."""
@@ -34,9 +35,6 @@ CAUSES = {
     127: "The image has no such command: is it an image that `scorewright build` made?",
     137: OUT_OF_MEMORY,
 }
-
-Report = Callable[[str], None]
-"""Told what is going on, a line at a time."""
 
 
 @contextlib.contextmanager
@@ -85,7 +83,7 @@ def wait_until_healthy(container: Container, name: str, timeout: float, tell: Re
         container.reload()
         port = published_port(container)
         waited = time.monotonic() - began
-        if port is not None and healthy(HOST, port):
+        if port is not None and healthy(f"http://{HOST}:{port}"):
             tell(f"healthy after {waited:.1f} s")
             return port
         if container.status in ("exited", "dead"):

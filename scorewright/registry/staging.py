@@ -114,7 +114,10 @@ def put(source: Path, target: Path) -> None:
 
 def _sweep(area: Path) -> None:
     for left in area.iterdir():
-        handle = os.open(left, os.O_RDONLY)
+        try:
+            handle = os.open(left, os.O_RDONLY)
+        except FileNotFoundError:  # its maker lives, and has just removed it
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

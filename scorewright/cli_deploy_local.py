@@ -1,0 +1,89 @@
+"""The commands of `scorewright deploy local`."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scorewright.cli_deploy_output import (
+    ApplyByDefault,
+    AsJson,
+    Name,
+    Out,
+    PlanOnly,
+    Tail,
+    reporting,
+    show,
+    show_deployed,
+    show_list,
+    show_status,
+    shown_only,
+)
+from scorewright.cli_deploy_settings import takes_settings
+
+if TYPE_CHECKING:
+    from scorewright.deploy.settings import DeploySettings
+
+local = typer.Typer(
+    help="This machine's Docker engine. `scorewright deploy local IMAGE` is short for `... local apply IMAGE`.",
+    cls=ApplyByDefault,
+    no_args_is_help=True,
+)
+
+
+@local.command("apply")
+@takes_settings
+def apply(
+    settings: DeploySettings,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 5001,
+    bundle: Annotated[Path | None, typer.Option(help="Serve this bundle instead of the image's own.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a deployment of the same name.")] = False,
+    plan_only: PlanOnly = False,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run an image until it is healthy, and say how to reach it."""
+    from scorewright.deploy.local import Local
+
+    target = Local(port, bundle, force)
+    todo = target.plan(settings)
+    if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
+        return
+    with reporting() as report:
+        deployed = target.apply(todo, report)
+    show_deployed(deployed, deployed.curl, as_json=as_json)
+
+
+@local.command("status")
+def status(name: Name, as_json: AsJson = False) -> None:
+    """Whether a deployment runs and is healthy."""
+    from scorewright.deploy.local import Local
+
+    show_status(Local().status(name), as_json=as_json)
+
+
+@local.command("list")
+def deployments(as_json: AsJson = False) -> None:
+    """All that is deployed here."""
+    from scorewright.deploy.local import Local
+
+    show_list(Local().deployments(), as_json=as_json)
+
+
+@local.command("logs")
+def logs(name: Name, tail: Tail = None) -> None:
+    """What a deployment has logged."""
+    from scorewright.deploy.local import Local
+
+    typer.echo(Local().logs(name, tail), nl=False)
+
+
+@local.command("delete")
+def delete(name: Name) -> None:
+    """Let a deployment finish what it has accepted, and remove it."""
+    from scorewright.deploy.local import Local
+
+    Local().delete(name)
+    show(f"{name} is deleted.")

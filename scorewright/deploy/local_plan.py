@@ -1,0 +1,121 @@
+"""What is to be run on this machine's Docker engine."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scorewright.bundle import Bundle
+from scorewright.deploy.container import HOST
+from scorewright.deploy.preflight import NameRule, refuse_key_auth
+from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.errors import BundleError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scorewright.deploy.settings import DeploySettings
+
+MOUNT = "/bundle"
+LABEL = "io.scorewright.deployment"
+"""On every container made here; the others on the engine are never touched."""
+
+NAMES = NameRule(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", "letters, digits, and . _ - inside; two or more")
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """One container. Nothing has been asked of the engine yet."""
+
+    settings: DeploySettings
+    port: int
+    """The port on this machine; 0 for a free one."""
+    bundle: Path | None = None
+    """Mounted in place of the image's own."""
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The container's environment without its secrets."""
+        return {**({"SCOREWRIGHT_BUNDLE": MOUNT} if self.bundle else {}), **self.settings.service_variables()}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {LABEL: self.name, **self.settings.tags}
+
+    @property
+    def memory(self) -> str | None:
+        """As the engine takes it."""
+        return f"{self.settings.memory}b" if self.settings.memory else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON carries it."""
+        return {
+            "target": "local",
+            "url": f"http://{HOST}:{self.port}" if self.port else f"http://{HOST}:<a free port>",
+            "bundle": str(self.bundle) if self.bundle else None,
+            **self.settings.to_dict(),
+        }
+
+    def describe(self) -> str:
+        """The `docker run` that does the same; it takes the secrets from the shell's variables of the same names."""
+        settings, probes = self.settings, self.settings.probes
+        words = ["docker run --detach", f"--name {self.name}"]
+        words += [shlex.join(["--label", f"{key}={value}"]) for key, value in self.labels.items()]
+        words.append(f"--publish {HOST}:{self.port or ''}:{SERVICE_PORT}")
+        words.append("--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges")
+        words.append(
+            f"--health-interval {probes.period}s --health-timeout {probes.timeout}s "
+            f"--health-retries {probes.failures} --health-start-period {probes.start}s"
+        )
+        if self.bundle:
+            words.append(shlex.join(["--volume", f"{self.bundle}:{MOUNT}:ro"]))
+        words += [shlex.join(["--env", f"{name}={value}"]) for name, value in self.variables.items()]
+        words += [f"--env {name}" for name in sorted(settings.secrets)]
+        if self.memory:
+            words.append(f"--memory {self.memory} --memory-swap {self.memory}")
+        if settings.cpu:
+            words.append(f"--cpus {settings.cpu:g}")
+        return " \\\n    ".join([*words, shlex.quote(str(settings.image))])
+
+    def write(self, folder: Path) -> Sequence[Path]:
+        """run.sh, which does the same with Docker's own command."""
+        folder.mkdir(parents=True, exist_ok=True)
+        script = folder / "run.sh"
+        script.write_text(f"#!/bin/sh\n{self.describe()}\n", "utf-8")
+        return [script]
+
+
+def make_plan(settings: DeploySettings, port: int, bundle: Path | None) -> LocalPlan:
+    """Raises UsageError for what one container on this machine cannot be, BundleError for a bundle it cannot read."""
+    NAMES.check(settings.name, "this machine")
+    refuse_key_auth(settings, "this machine")
+    if (settings.replicas or 1) > 1 or settings.autoscale:
+        raise UsageError(
+            "On this machine a deployment is one container: there are no replicas.",
+            hint="Leave --replicas and --autoscale away; `scorewright deploy aks` has them.",
+        )
+    if not 0 <= port <= 65535:
+        raise UsageError(f"{port} is no port.", hint="Use 0 (a free one) to 65535.")
+    return LocalPlan(settings, port, _mountable(bundle) if bundle else None)
+
+
+def _mountable(bundle: Path) -> Path:
+    """The folder of a verified bundle that a container's user may read."""
+    loaded = Bundle.load(bundle)
+    paths = {loaded.root, *(loaded.path(name) for name in loaded.manifest.files)}
+    paths |= {parent for path in paths for parent in path.parents if parent.is_relative_to(loaded.root)}
+    shut = [path for path in sorted(paths) if not path.stat().st_mode & 0o004]
+    # Elsewhere Docker runs in a virtual machine that reads the host's files with the rights of its owner.
+    if shut and platform.system() == "Linux":
+        raise BundleError(
+            f"{shut[0]} may only be read by its owner, not by the service in the container.",
+            hint=f"chmod -R a+rX {shlex.quote(str(loaded.root))}",
+        )
+    return loaded.root
