@@ -22,6 +22,7 @@ from scorewright.cli_deploy_output import (
     shown_only,
 )
 from scorewright.cli_deploy_settings import takes_settings
+from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
     from scorewright.deploy.settings import DeploySettings
@@ -39,6 +40,17 @@ def apply(
     settings: DeploySettings,
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 5001,
     bundle: Annotated[Path | None, typer.Option(help="Serve this bundle instead of the image's own.")] = None,
+    deployment: Annotated[
+        str | None,
+        typer.Option(
+            help="Put it, by this name, behind the endpoint --name, beside others; see `deploy local traffic`.",
+            show_default=False,
+        ),
+    ] = None,
+    router_image: Annotated[
+        str | None,
+        typer.Option(help="What runs HAProxy before the deployments; haproxy:3.2, unless given.", show_default=False),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a deployment of the same name.")] = False,
     plan_only: PlanOnly = False,
     out: Out = None,
@@ -46,8 +58,11 @@ def apply(
 ) -> None:
     """Run an image until it is healthy, and say how to reach it."""
     from scorewright.deploy.local import Local
+    from scorewright.deploy.local_plan import ROUTER_IMAGE
 
-    target = Local(port, bundle, force)
+    if router_image and not deployment:
+        raise UsageError("--router-image says nothing without --deployment.")
+    target = Local(port, bundle, force, deployment, router_image or ROUTER_IMAGE)
     todo = target.plan(settings)
     if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
         return
@@ -78,6 +93,23 @@ def logs(name: Name, tail: Tail = None) -> None:
     from scorewright.deploy.local import Local
 
     typer.echo(Local().logs(name, tail), nl=False)
+
+
+@local.command("traffic")
+def traffic(
+    name: Annotated[str, typer.Argument(help="The endpoint's name.", show_default=False)],
+    weights: Annotated[
+        list[str] | None,
+        typer.Argument(help="Each deployment's share: blue=90 green=10. None: show them.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Share out an endpoint's requests among its deployments, without losing one."""
+    from scorewright.deploy.local import Local
+    from scorewright.deploy.routes import read_weights
+
+    found = Local().traffic(name, read_weights(weights) if weights else None)
+    show({**found} if as_json else "\n".join(f"{deployment:<10} {weight:3} %" for deployment, weight in found.items()))
 
 
 @local.command("delete")

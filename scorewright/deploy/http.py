@@ -21,6 +21,11 @@ def healthy(url: str) -> bool:
         return False
 
 
+def etag(url: str) -> str:
+    """What the answer at `url` calls its content; empty if nothing."""
+    return _ask("GET", url, timeout=2)[2].get("ETag", "")
+
+
 def score(uri: str, data: object, *, timeout: float, headers: Mapping[str, str] | None = None) -> Any:
     """POST `data` to `uri`, a service's /score, and return the parsed answer.
 
@@ -29,7 +34,7 @@ def score(uri: str, data: object, *, timeout: float, headers: Mapping[str, str] 
     UsageError for data that JSON does not know.
     """
     try:
-        status, body = _ask("POST", uri, _body(data), timeout, headers)
+        status, body, _ = _ask("POST", uri, _body(data), timeout, headers)
     except (OSError, HTTPException) as error:
         raise ServiceError(
             f"{uri} gave no answer: {error or type(error).__name__}.",
@@ -46,7 +51,7 @@ def score(uri: str, data: object, *, timeout: float, headers: Mapping[str, str] 
 
 def _ask(
     method: str, url: str, body: bytes | None = None, timeout: float = 2, headers: Mapping[str, str] | None = None
-) -> tuple[int, bytes]:
+) -> tuple[int, bytes, Mapping[str, str]]:
     place = urlsplit(url)
     kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
     connection = kind(place.netloc, timeout=timeout)
@@ -56,7 +61,7 @@ def _ask(
             method, path, body, {**({"Content-Type": "application/json"} if body else {}), **(headers or {})}
         )
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.read(), answer.headers
     finally:
         connection.close()
 

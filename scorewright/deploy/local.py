@@ -15,7 +15,11 @@ from scorewright.deploy.container import (
     wait_until_healthy,
 )
 from scorewright.deploy.http import healthy, score
-from scorewright.deploy.local_plan import LABEL, MOUNT, LocalPlan, make_plan
+from scorewright.deploy.local_container import create, find, named
+from scorewright.deploy.local_endpoint import LocalEndpoint
+from scorewright.deploy.local_plan import DEPLOYMENT_LABEL, ENDPOINT_LABEL, LABEL, ROUTER_IMAGE, LocalPlan, make_plan
+from scorewright.deploy.router import routes_of
+from scorewright.deploy.routes import HEADER
 from scorewright.deploy.sample import curl_line
 from scorewright.deploy.settings import SERVICE_PORT
 from scorewright.deploy.target import Status, silent
@@ -23,16 +27,13 @@ from scorewright.docker_engine import connect
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from docker import DockerClient
     from docker.models.containers import Container
 
     from scorewright.deploy.settings import DeploySettings
     from scorewright.deploy.target import Report
-
-SECOND = 10**9
-"""In the nanoseconds that the engine counts in."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,13 @@ class LocalDeployment:
     def scoring_uri(self) -> str:
         return f"{self.url}/score"
 
-    def run(self, data: object, *, timeout: float = 60) -> Any:
-        """Score: a mapping is the request, anything else its rows. The parsed answer."""
-        return score(self.scoring_uri, data, timeout=timeout)
+    def run(self, data: object, *, timeout: float = 60, deployment: str | None = None) -> Any:
+        """Score: a mapping is the request, anything else its rows. The parsed answer.
+
+        `deployment` names the one behind an endpoint that is to answer, whatever the weights are.
+        """
+        headers = {HEADER: deployment} if deployment else None
+        return score(self.scoring_uri, data, timeout=timeout, headers=headers)
 
     def get_keys(self) -> tuple[str, ...]:
         """None: only this machine reaches it."""
@@ -80,10 +85,14 @@ class Local:
     """Mounted in place of the image's own."""
     force: bool = False
     """Whether a deployment of the same name is replaced; it comes back if the new one fails."""
+    deployment: str | None = None
+    """Its name among several behind one port, which is the endpoint's then; None: it has the port to itself."""
+    router_image: str = ROUTER_IMAGE
+    """What runs HAProxy, where there is an endpoint."""
 
     def plan(self, settings: DeploySettings) -> LocalPlan:
         """Raises UsageError for what one container cannot be, BundleError for a bundle that it cannot read."""
-        return make_plan(settings, self.port, self.bundle)
+        return make_plan(settings, self.port, self.bundle, self.deployment, self.router_image)
 
     def apply(self, plan: LocalPlan, report: Report = silent) -> LocalDeployment:
         """Run the planned container and wait until it is healthy.
@@ -91,28 +100,36 @@ class Local:
         Raises DockerError, with the container's last words, if it ends or is not healthy in time; it is removed then.
         """
         with connect() as client:
-            container = _create(client, plan, self.force, report)
-            with replacing(_named(client, plan.name), container, plan.name, report):
+            if plan.deployment:
+                endpoint = LocalEndpoint(client, plan.settings.name)
+                return _deployment(endpoint.apply(plan, self.force, report), named(client, plan.name))
+            container = create(client, plan, self.force, report)
+            with replacing(named(client, plan.name), container, plan.name, report):
                 start(container, plan.name, plan.port)
-                port = wait_until_healthy(container, plan.name, plan.settings.probes.start, report)
+                wait_until_healthy(container, plan.name, plan.settings.probes.start, report)
             container.reload()
-            return _deployment(container, plan.name, port)
+            return _deployment(container, container)
 
     def get(self, name: str) -> LocalDeployment:
         """A handle on what was deployed under `name` and runs."""
         with connect() as client:
-            container = _find(client, name)
-            port = published_port(container)
-            if port is None:
-                raise DockerError(
-                    f"{name} does not run: {container.status}.", hint=f"scorewright deploy local logs {name}"
-                )
-            return _deployment(container, name, port)
+            container = find(client, name)
+            behind = LocalEndpoint(client, name).containers() if _is_endpoint(container) else [container]
+            return _deployment(container, behind[0] if behind else None)
+
+    def traffic(self, name: str, weights: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Each deployment's share of an endpoint's requests, in percent; `weights` are the new ones.
+
+        Requests that name their deployment in the header azureml-model-deployment are not counted. Raises UsageError
+        if the weights are not 100 together or name a deployment that there is not.
+        """
+        with connect() as client:
+            return LocalEndpoint(client, name).traffic(weights)
 
     def status(self, name: str) -> Status:
         """How a deployment is. Raises DockerError if there is none of that name."""
         with connect() as client:
-            return _status(_find(client, name))
+            return _status(find(client, name))
 
     def deployments(self) -> list[Status]:
         """All that was deployed here, by name."""
@@ -123,90 +140,42 @@ class Local:
     def logs(self, name: str, tail: int | None = None) -> str:
         """What a deployment has logged; only the last `tail` lines if given."""
         with connect() as client:
-            return logs_of(_find(client, name), tail)
+            return logs_of(find(client, name), tail)
 
     def delete(self, name: str) -> None:
-        """Stop a deployment, giving it time to finish what it has accepted, and remove it."""
+        """Stop a deployment, giving it time to finish what it has accepted, and remove it.
+
+        An endpoint goes as a whole; a deployment behind one only if it has no share of its requests.
+        """
         with connect() as client:
-            container = _find(client, name)
-            container.stop(timeout=GRACE)
-            container.remove(force=True)
+            container = find(client, name)
+            if _is_endpoint(container):
+                LocalEndpoint(client, name).delete()
+            elif ENDPOINT_LABEL in container.labels:
+                LocalEndpoint(client, container.labels[ENDPOINT_LABEL]).remove(container, silent)
+            else:
+                container.stop(timeout=GRACE)
+                container.remove(force=True)
 
 
-def _create(client: DockerClient, todo: LocalPlan, force: bool, tell: Report) -> Container:
-    """The container, not started, under a name of its own as long as another has the one it is to have."""
-    from docker.errors import APIError, ImageNotFound
-
-    taken = _named(client, todo.name)
-    if taken is not None and LABEL not in taken.labels:
-        raise DockerError(
-            f"A container {todo.name} is there that was not deployed by scorewright.", hint="Choose another --name."
-        )
-    if taken is not None and not force:
-        raise DockerError(
-            f"{todo.name} is deployed already.",
-            hint=f"Replace it with --force, choose another --name, or `scorewright deploy local delete {todo.name}`.",
-        )
-    settings, probes = todo.settings, todo.settings.probes
-    mount = {str(todo.bundle): {"bind": MOUNT, "mode": "ro"}} if todo.bundle else {}
-    tell(f"creating {todo.name} from {settings.image}")
-    try:
-        return client.containers.create(
-            str(settings.image),
-            name=f"{todo.name}.new" if taken is not None else todo.name,
-            detach=True,
-            labels=todo.labels,
-            environment={**todo.variables, **settings.revealed()},
-            ports={f"{SERVICE_PORT}/tcp": (HOST, todo.port)},
-            volumes=mount,
-            read_only=True,
-            tmpfs={"/tmp": ""},  # noqa: S108  # the container's own
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            mem_limit=todo.memory,
-            memswap_limit=todo.memory,
-            nano_cpus=round(settings.cpu * 1e9) if settings.cpu else None,
-            # Without a test of its own the image's is kept.
-            healthcheck={
-                "interval": probes.period * SECOND,
-                "timeout": probes.timeout * SECOND,
-                "retries": probes.failures,
-                "start_period": probes.start * SECOND,
-            },
-        )
-    except ImageNotFound:
-        raise DockerError(
-            f"There is no image {settings.image} on this engine.",
-            hint=f"Build it: scorewright build BUNDLE -t {settings.image}; or fetch it: docker pull {settings.image}",
-        ) from None
-    except APIError as error:
-        raise DockerError(f"The engine cannot create {todo.name}: {error.explanation}") from None
+def _is_endpoint(container: Container) -> bool:
+    return ENDPOINT_LABEL in container.labels and DEPLOYMENT_LABEL not in container.labels
 
 
-def _deployment(container: Container, name: str, port: int) -> LocalDeployment:
-    return LocalDeployment(name, port, curl_line(container, f"http://{HOST}:{port}/score"))
-
-
-def _named(client: DockerClient, name: str) -> Container | None:
-    from docker.errors import NotFound
-
-    try:
-        return client.containers.get(name)
-    except NotFound:
-        return None
-
-
-def _find(client: DockerClient, name: str) -> Container:
-    container = _named(client, name)
-    if container is None or LABEL not in container.labels:
-        raise DockerError(f"Nothing is deployed as {name}.", hint="`scorewright deploy local list` shows what is.")
-    return container
+def _deployment(container: Container, sample_of: Container | None) -> LocalDeployment:
+    name, port = str(container.name), published_port(container)
+    if port is None:
+        raise DockerError(f"{name} does not run: {container.status}.", hint=f"scorewright deploy local logs {name}")
+    return LocalDeployment(name, port, curl_line(sample_of or container, f"http://{HOST}:{port}/score"))
 
 
 def _status(container: Container) -> Status:
     port = published_port(container)
     url = f"http://{HOST}:{port}" if port is not None else ""
     code = int(container.attrs["State"]["ExitCode"])
+    detail = f"ended with exit code {code}" if container.status in ("exited", "dead") else ""
+    if not detail and _is_endpoint(container):
+        detail = " ".join(f"{name}={weight}" for name, weight in routes_of(container).weights.items())
     return Status(
         name=str(container.name),
         target="local",
@@ -214,5 +183,5 @@ def _status(container: Container) -> Status:
         state=container.status,
         healthy=bool(url) and healthy(url),
         url=url,
-        detail=f"ended with exit code {code}" if container.status in ("exited", "dead") else "",
+        detail=detail,
     )

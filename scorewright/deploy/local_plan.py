@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright.bundle import Bundle
 from scorewright.deploy.container import HOST
 from scorewright.deploy.preflight import NameRule, refuse_key_auth
+from scorewright.deploy.routes import COMMAND, CONFIG, FOLDER, USER, Routes
 from scorewright.deploy.settings import SERVICE_PORT
 from scorewright.errors import BundleError, UsageError
 
@@ -23,6 +25,14 @@ MOUNT = "/bundle"
 LABEL = "io.scorewright.deployment"
 """On every container made here; the others on the engine are never touched."""
 
+ENDPOINT_LABEL = "io.scorewright.endpoint"
+"""The endpoint's name: on the router, and on what stands behind it."""
+
+DEPLOYMENT_LABEL = "io.scorewright.endpoint.deployment"
+"""What the endpoint calls a container behind it."""
+
+ROUTER_IMAGE = "haproxy:3.2"
+
 NAMES = NameRule(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", "letters, digits, and . _ - inside; two or more")
 
 
@@ -35,10 +45,23 @@ class LocalPlan:
     """The port on this machine; 0 for a free one."""
     bundle: Path | None = None
     """Mounted in place of the image's own."""
+    deployment: str | None = None
+    """Its name behind the endpoint, which has the settings' name then; None: it has a port to itself."""
+    router_image: str = ROUTER_IMAGE
+    """What runs HAProxy, if the endpoint is still to be made."""
 
     @property
     def name(self) -> str:
-        return self.settings.name
+        return f"{self.settings.name}-{self.deployment}" if self.deployment else self.settings.name
+
+    @property
+    def network(self) -> str | None:
+        return self.settings.name if self.deployment else None
+
+    @property
+    def own_port(self) -> int:
+        """The container's; behind an endpoint it is a free one, for a look at this deployment alone."""
+        return 0 if self.deployment else self.port
 
     @property
     def variables(self) -> dict[str, str]:
@@ -47,7 +70,8 @@ class LocalPlan:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {LABEL: self.name, **self.settings.tags}
+        behind = {ENDPOINT_LABEL: self.settings.name, DEPLOYMENT_LABEL: self.deployment} if self.deployment else {}
+        return {LABEL: self.name, **behind, **self.settings.tags}
 
     @property
     def memory(self) -> str | None:
@@ -60,15 +84,33 @@ class LocalPlan:
             "target": "local",
             "url": f"http://{HOST}:{self.port}" if self.port else f"http://{HOST}:<a free port>",
             "bundle": str(self.bundle) if self.bundle else None,
+            **({"deployment": self.deployment, "router_image": self.router_image} if self.deployment else {}),
             **self.settings.to_dict(),
         }
 
     def describe(self) -> str:
-        """The `docker run` that does the same; it takes the secrets from the shell's variables of the same names."""
+        """The `docker run` that does the same; it takes the secrets from the shell's variables of the same names.
+
+        For the first deployment behind an endpoint, with the network and the router, which has the file of `write`.
+        """
+        if not self.deployment:
+            return self._container()
+        endpoint, router = self.settings.name, ["docker run --detach", f"--name {self.settings.name}"]
+        router += [f"--label {LABEL}={endpoint} --label {ENDPOINT_LABEL}={endpoint}", f"--network {endpoint}"]
+        router.append(f"--publish {HOST}:{self.port or ''}:{SERVICE_PORT}")
+        router.append(f"--user {USER} --read-only --cap-drop ALL --security-opt no-new-privileges")
+        router.append(f"--restart unless-stopped --volume ./{CONFIG}:{FOLDER}/{CONFIG}:ro")
+        router.append(shlex.join([self.router_image, *COMMAND]))
+        network = f"docker network create --label {ENDPOINT_LABEL}={endpoint} {endpoint}"
+        return "\n".join([network, self._container(), " \\\n    ".join(router)])
+
+    def _container(self) -> str:
         settings, probes = self.settings, self.settings.probes
         words = ["docker run --detach", f"--name {self.name}"]
         words += [shlex.join(["--label", f"{key}={value}"]) for key, value in self.labels.items()]
-        words.append(f"--publish {HOST}:{self.port or ''}:{SERVICE_PORT}")
+        if self.network:
+            words.append(f"--network {self.network}")
+        words.append(f"--publish {HOST}:{self.own_port or ''}:{SERVICE_PORT}")
         words.append("--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges")
         words.append(
             f"--health-interval {probes.period}s --health-timeout {probes.timeout}s "
@@ -85,14 +127,24 @@ class LocalPlan:
         return " \\\n    ".join([*words, shlex.quote(str(settings.image))])
 
     def write(self, folder: Path) -> Sequence[Path]:
-        """run.sh, which does the same with Docker's own command."""
+        """run.sh, which does the same with Docker's own command; for an endpoint's router also its configuration."""
         folder.mkdir(parents=True, exist_ok=True)
         script = folder / "run.sh"
         script.write_text(f"#!/bin/sh\n{self.describe()}\n", "utf-8")
-        return [script]
+        if not self.deployment:
+            return [script]
+        config = folder / CONFIG
+        config.write_text(Routes(self.settings.name, {}).with_host(self.deployment, self.name).config(), "utf-8")
+        return [script, config]
 
 
-def make_plan(settings: DeploySettings, port: int, bundle: Path | None) -> LocalPlan:
+def make_plan(
+    settings: DeploySettings,
+    port: int,
+    bundle: Path | None,
+    deployment: str | None = None,
+    router_image: str = ROUTER_IMAGE,
+) -> LocalPlan:
     """Raises UsageError for what one container on this machine cannot be, BundleError for a bundle it cannot read."""
     NAMES.check(settings.name, "this machine")
     refuse_key_auth(settings, "this machine")
@@ -103,7 +155,12 @@ def make_plan(settings: DeploySettings, port: int, bundle: Path | None) -> Local
         )
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port.", hint="Use 0 (a free one) to 65535.")
-    return LocalPlan(settings, port, _mountable(bundle) if bundle else None)
+    if deployment is not None and not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", deployment):
+        raise UsageError(
+            f"{deployment!r} cannot be the name of a deployment behind an endpoint.",
+            hint="Name it like blue: a small letter, and up to 31 small letters, digits and - after it.",
+        )
+    return LocalPlan(settings, port, _mountable(bundle) if bundle else None, deployment, router_image)
 
 
 def _mountable(bundle: Path) -> Path:
