@@ -1,8 +1,7 @@
-"""The way to Azure Resource Manager: who asks, where, and what its refusals mean."""
+"""The way to Azure Resource Manager: who asks, and what its refusals mean."""
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -11,11 +10,6 @@ from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PUBLIC = "https://management.azure.com"
-
-ENDPOINT = "SCOREWRIGHT_ARM_ENDPOINT"
-"""The variable that names another Resource Manager: that of a sovereign cloud, or of an Azure Stack."""
 
 HINTS = {
     "AuthorizationFailed": "Ask for the role that the page of this target names, and log in again once you have it.",
@@ -35,11 +29,10 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Arm:
-    """A Resource Manager and who asks it."""
+    """Who asks Azure Resource Manager, and how patiently."""
 
     credential: Any = field(repr=False)
     """An azure-core TokenCredential."""
-    endpoint: str = PUBLIC
     poll_seconds: float = 3
     """How long to wait between two looks at a long-running operation, unless the service says how long."""
 
@@ -51,16 +44,7 @@ class Arm:
         """
         with azure_sdk():
             from azure.identity import DefaultAzureCredential
-        return cls(DefaultAzureCredential(), os.environ.get(ENDPOINT) or PUBLIC)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What every client of azure-mgmt-* takes to come here."""
-        return {
-            "base_url": self.endpoint,
-            "credential_scopes": [f"{self.endpoint}/.default"],
-            "polling_interval": self.poll_seconds,
-        }
+        return cls(DefaultAzureCredential())
 
 
 @contextmanager

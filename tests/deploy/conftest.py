@@ -9,6 +9,8 @@ import pytest
 
 from tests.deploy.standin.certificate import make_certificate
 from tests.deploy.standin.login import put_az
+from tests.deploy.standin.proxy import Proxy
+from tests.deploy.standin.registry import Registry
 from tests.deploy.standin.server import StandIn
 
 if TYPE_CHECKING:
@@ -23,13 +25,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def standin(certificate: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
-    """Azure, without any service yet; what is logged in by `az` may do everything."""
+    """Azure, without any service yet: every host that is asked by TLS leads there. `az` is logged in."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     monkeypatch.setenv("PATH", f"{put_az(tmp_path / 'bin')}:{os.environ['PATH']}")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
-    with StandIn(certificate) as running:
-        monkeypatch.setenv("SCOREWRIGHT_ARM_ENDPOINT", running.url)
+    with StandIn(certificate) as running, Proxy(running.port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("https_proxy", proxy.url)
         yield running
+
+
+@pytest.fixture
+def registry(standin: StandIn) -> Registry:
+    """What answers for every *.azurecr.io."""
+    found = Registry()
+    standin.services.append(found)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,8 +29,7 @@ class Groups(Resources):
 @pytest.fixture
 def client(standin: StandIn) -> Iterator[Any]:
     standin.services.append(Groups())
-    arm = dataclasses.replace(Arm.connect(), poll_seconds=0.01)
-    with ContainerInstanceManagementClient(arm.credential, "s", **arm.options) as opened:
+    with ContainerInstanceManagementClient(Arm.connect().credential, "s", polling_interval=0.01) as opened:
         yield opened
 
 
@@ -68,9 +66,8 @@ def test_refusals_are_told_in_words(client: Any, standin: StandIn, answer: Answe
 
 
 def test_who_is_not_logged_in_is_told_so_before_anything_is_sent(standin: StandIn) -> None:
-    arm = Arm(LoggedOut(), standin.url)
     with (
-        ContainerInstanceManagementClient(arm.credential, "s", **arm.options) as client,
+        ContainerInstanceManagementClient(LoggedOut(), "s") as client,
         pytest.raises(DeployError, match="not logged in") as caught,
         told("making churn"),
     ):
@@ -80,9 +77,8 @@ def test_who_is_not_logged_in_is_told_so_before_anything_is_sent(standin: StandI
 
 
 def test_nobody_there_is_told_in_words(certificate: object) -> None:
-    arm = Arm(LoggedIn(), "https://127.0.0.1:1")
     with (
-        ContainerInstanceManagementClient(arm.credential, "s", **arm.options, retry_total=0) as client,
+        ContainerInstanceManagementClient(LoggedIn(), "s", "https://127.0.0.1:1", retry_total=0) as client,
         pytest.raises(DeployError, match="Azure does not answer"),
         told("making churn"),
     ):

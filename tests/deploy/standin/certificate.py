@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that nobody trusts but who is told to: azure-core sends tokens over TLS alone."""
+"""A certificate for Azure's addresses that nobody trusts but who is told to: azure-core sends tokens over TLS alone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+HOSTS = ("localhost", "*.azurecr.io", "*.azure.com", "*.windows.net", "*.azureml.ms", "login.microsoftonline.com")
+
+
 def make_certificate(file: Path) -> Path:
-    """Write a private key and its certificate for 127.0.0.1 and localhost into `file` (PEM)."""
+    """Write a private key and its certificate for 127.0.0.1 and HOSTS into `file` (PEM)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
     now = datetime.now(UTC)
-    names = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
+    names = [x509.IPAddress(ip_address("127.0.0.1")), *(x509.DNSName(host) for host in HOSTS)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -1,6 +1,6 @@
 """A server that stands in for Azure: real HTTP over TLS, long-running operations, failures when they are asked for.
 
-The SDKs are led to it by their own settings (base_url, credential_scopes) and REQUESTS_CA_BUNDLE, and run unchanged.
+The SDKs are led to it by HTTPS_PROXY and REQUESTS_CA_BUNDLE, ask the addresses that they always ask, and run unchanged.
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ class StandIn(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self.server_address[1]}"
+        return f"https://127.0.0.1:{self.port}"
 
     @property
     def lines(self) -> list[str]:
@@ -59,7 +63,7 @@ class StandIn(ThreadingHTTPServer):
                 if fault[0] == call.method and fault[1].search(call.path):
                     self._faults.remove(fault)
                     return fault[2]
-        if call.path.startswith("/subscriptions/") and call.headers.get("authorization") != f"Bearer {TOKEN}":
+        if call.path.startswith("/subscriptions") and call.headers.get("authorization") != f"Bearer {TOKEN}":
             return NOT_LOGGED_IN
         for service in self.services:
             if (answer := service.answer(call)) is not None:
