@@ -29,7 +29,7 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
         flags = {parameter.name: given.pop(parameter.name) for parameter in shared}
         command(settings=_settings(**flags), **given)
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # typer would read the other signature
+    del run.__wrapped__  # typer would read the other signature
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*shared, *own)]
     )
