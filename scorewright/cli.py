@@ -12,8 +12,9 @@ import typer
 
 from scorewright import __version__
 from scorewright.cli_batch import batch
+from scorewright.cli_bundle import BundleArgument, bundle_argument
 from scorewright.cli_deploy import deploy
-from scorewright.cli_registry import BundleArgument, bundle_argument, register, registry
+from scorewright.cli_registry import register, registry
 from scorewright.errors import ScorewrightError
 
 app = typer.Typer(

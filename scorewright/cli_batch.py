@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import typer
 from typer.core import TyperCommand
 
-from scorewright.cli_registry import bundle_argument
+from scorewright.cli_bundle import bundle_argument
 from scorewright.errors import ScorewrightError, UsageError
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scorewright.cli_bundle import bundle_option
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -24,7 +26,7 @@ Tail = Annotated[int | None, typer.Option(min=1, help="Only the last lines.")]
 Insecure = Annotated[bool, typer.Option("--insecure", help="A public address where anyone may ask is meant.")]
 BundleFolder = Annotated[
     Path | None,
-    typer.Option("--bundle", help="The bundle in the image; it is checked before anything is sent."),
+    bundle_option("The bundle in the image, a folder or NAME:VERSION; it is checked before anything is sent."),
 ]
 Unchecked = Annotated[bool, typer.Option("--unchecked", help="Send without a check of the bundle.")]
 

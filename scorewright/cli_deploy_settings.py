@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from scorewright.deploy.settings import DeploySettings
 
 
-def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose first parameter, `settings`, is made from flags that come before the command's own."""
+def takes_settings(command: Callable[..., None], image_of: Callable[[str], str] = str) -> Callable[..., None]:
+    """A command whose first parameter, `settings`, is made from flags that come before the command's own.
+
+    `image_of` makes the image's name from the word that stands in its place; a parameter `source` gets that word.
+    """
     shared = list(_signature(_settings))
-    own = [parameter for parameter in _signature(command) if parameter.name != "settings"]
+    own = [parameter for parameter in _signature(command) if parameter.name not in ("settings", "source")]
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         flags = {parameter.name: given.pop(parameter.name) for parameter in shared}
+        if "source" in inspect.signature(command).parameters:
+            given["source"] = flags["image"]
+        flags["image"] = image_of(flags["image"])
         command(settings=_settings(**flags), **given)
 
     del run.__wrapped__  # typer would read the other signature

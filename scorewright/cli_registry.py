@@ -21,27 +21,6 @@ if TYPE_CHECKING:
 registry = typer.Typer(help="Look at what is registered, and fetch it.", no_args_is_help=True)
 
 
-def _bundle_folder(word: str) -> Path:
-    from scorewright.registry.reference import bundle_folder
-
-    return bundle_folder(word)
-
-
-BUNDLE_HELP = "The bundle's folder, or NAME:VERSION in the registry"
-"""A folder of that name wins. To be ended with a full stop, or with what happens without."""
-
-BundleArgument = Annotated[
-    Path, typer.Argument(help=f"{BUNDLE_HELP}.", parser=_bundle_folder, metavar="BUNDLE", show_default=False)
-]
-
-
-def bundle_argument(otherwise: str = "") -> Any:
-    """What a command takes that need not be given a bundle; `otherwise` says what it does then."""
-    return typer.Argument(
-        help=f"{BUNDLE_HELP}{otherwise}.", parser=_bundle_folder, metavar="BUNDLE", show_default=False
-    )
-
-
 Registry = Annotated[
     str | None,
     typer.Option("--registry", help="The registry's folder; $SCOREWRIGHT_REGISTRY, or the user's own, unless given."),

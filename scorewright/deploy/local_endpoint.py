@@ -34,7 +34,7 @@ class LocalEndpoint:
     def router(self) -> Container | None:
         """Raises DockerError if something else has the endpoint's name."""
         found = named(self.client, self.name)
-        if found is not None and ENDPOINT_LABEL not in found.labels:
+        if found is not None and (ENDPOINT_LABEL not in found.labels or DEPLOYMENT_LABEL in found.labels):
             raise DockerError(
                 f"{self.name} is one container, and not an endpoint with deployments.",
                 hint=f"Choose another --name, or remove it: `docker stop {self.name}`, `docker rm {self.name}`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scorewright.errors import RegistryError
 from scorewright.registry.folder import REFERENCE, FolderRegistry
 
 
@@ -16,3 +17,18 @@ def bundle_folder(word: str) -> Path:
     if path.exists() or not REFERENCE.fullmatch(word):
         return path
     return FolderRegistry.default().bundle(word).root
+
+
+def bundle_or_image(word: str) -> Path | None:
+    """The same where an image can be named as well: None if it is neither a folder nor registered."""
+    path = Path(word)
+    if path.is_dir():
+        return path
+    if not REFERENCE.fullmatch(word):
+        return None
+    models = FolderRegistry.default()
+    try:
+        models.entry(word)
+    except RegistryError:
+        return None
+    return models.bundle(word).root

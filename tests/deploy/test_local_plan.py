@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.deploy.local import Local
+from scorewright.deploy.local_target import Local
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import BundleError, UsageError
 

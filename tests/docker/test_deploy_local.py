@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scorewright.bundle import MANIFEST, Bundle, Manifest, hash_files
-from scorewright.deploy.local import Local, LocalDeployment
+from scorewright.deploy.local_target import Local, LocalDeployment
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DockerError, RequestError
 

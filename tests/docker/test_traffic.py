@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scorewright.deploy import local_endpoint
-from scorewright.deploy.local import Local, LocalDeployment
+from scorewright.deploy.local_target import Local, LocalDeployment
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DockerError, RequestError, UsageError
 from tests.docker.load import Load, asked
@@ -204,7 +204,7 @@ def test_names_that_are_taken(endpoint: LocalDeployment, tree_image: Image, comm
     plain = command("deploy", "local", tree_image.tag, "--name", endpoint.name, "--port", 0, "--force")
     assert (plain.exit_code, f"as part of the endpoint {endpoint.name}" in plain.err) == (10, True)
     under = command("deploy", "local", "traffic", f"{endpoint.name}-blue", "blue=100")
-    assert (under.exit_code, "There is no endpoint" in under.err) == (10, True)
+    assert (under.exit_code, "is one container, and not an endpoint" in under.err) == (10, True)
 
 
 def test_only_what_has_no_share_is_deleted_alone_and_the_rest_together(
