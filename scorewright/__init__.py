@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from scorewright import deploy as deploy
     from scorewright.bundle import Bundle as Bundle
     from scorewright.registry.folder import FolderRegistry as FolderRegistry
+    from scorewright.score.check import check as check
     from scorewright.score.generator import generate as generate
 
-__all__ = ["Bundle", "FolderRegistry", "__version__", "deploy", "generate"]
+__all__ = ["Bundle", "FolderRegistry", "__version__", "check", "deploy", "generate"]
 
 _HOMES = {
     "Bundle": "scorewright.bundle",
     "FolderRegistry": "scorewright.registry.folder",
+    "check": "scorewright.score.check",
     "generate": "scorewright.score.generator",
 }
 

@@ -75,9 +75,11 @@ def apply(
 
     IMAGE may be a bundle's folder or NAME:VERSION in the registry: its image is built then, after a check.
     """
+    from scorewright.bundle import Bundle
     from scorewright.deploy.local_plan import ROUTER_IMAGE
     from scorewright.deploy.local_target import Local
     from scorewright.notebook import checked_image
+    from scorewright.registry.reference import bundle_or_image
 
     if router_image and not deployment:
         raise UsageError("--router-image says nothing without --deployment.")

@@ -40,7 +40,7 @@ def local(
     from scorewright.deploy.target import silent
     from scorewright.registry.reference import bundle_or_image
 
-    tell = report or silent
+    tell = _news(report) if report else silent
     given: Bundle | Path | str | None = source
     if isinstance(source, str):
         given = bundle_or_image(source)
@@ -62,6 +62,18 @@ def checked_image(bundle: Bundle, tag: str, *, unchecked: bool, report: Report) 
         report(f"checking {bundle.root}")
         check(bundle.root, on_step=lambda step: report(f"checking {bundle.root}: {step.name} {step.detail}"))
     build(bundle, tag=tag, progress=_Steps(report, tag))
+
+
+def _news(report: Report) -> Report:
+    """Tells what has not just been told."""
+    said = [""]
+
+    def tell(text: str) -> None:
+        if text != said[-1]:
+            said[:] = [text]
+            report(text)
+
+    return tell
 
 
 class _Steps:

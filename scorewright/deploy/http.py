@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -51,7 +51,7 @@ def score(uri: str, data: object, *, timeout: float, headers: Mapping[str, str] 
 
 def _ask(
     method: str, url: str, body: bytes | None = None, timeout: float = 2, headers: Mapping[str, str] | None = None
-) -> tuple[int, bytes, Mapping[str, str]]:
+) -> tuple[int, bytes, HTTPMessage]:
     place = urlsplit(url)
     kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
     connection = kind(place.netloc, timeout=timeout)

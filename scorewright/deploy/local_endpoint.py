@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from scorewright.deploy.local_plan import LocalPlan
     from scorewright.deploy.target import Report
 
-RESTART = {"Name": "unless-stopped"}
-
 
 @dataclass(frozen=True)
 class LocalEndpoint:
@@ -52,6 +50,7 @@ class LocalEndpoint:
         What it replaces goes on answering until this one is healthy, and ends when it has answered all it was asked.
         The first one of an endpoint gets all requests, the others get none until they are given a share.
         """
+        deployment = str(plan.deployment)
         front = self.router()
         self._finish(front, plan.name, tell)
         made_network = not self.client.networks.list(names=[self.name])
@@ -63,13 +62,13 @@ class LocalEndpoint:
             start(container, plan.name, plan.own_port)
             wait_until_healthy(container, plan.name, plan.settings.probes.start, tell)
             # Not before: one that fails would be started again and again, and not seen to have ended.
-            container.update(restart_policy=RESTART)
+            container.update(restart_policy=router.RESTART)
             host = str(container.short_id)
             if front is None:
-                first = Routes(self.name, {}).with_host(plan.deployment, host)
+                first = Routes(self.name, {}).with_host(deployment, host)
                 front = router.make(self.client, first, plan.router_image, plan.port, tell)
             else:
-                router.tell_routes(front, router.routes_of(front).with_host(plan.deployment, host))
+                router.tell_routes(front, router.routes_of(front).with_host(deployment, host))
         except BaseException:
             container.remove(force=True)
             if front is None and made_network:
@@ -111,7 +110,7 @@ class LocalEndpoint:
 
     def delete(self) -> None:
         """Remove the router, the deployments, and what was made for them. Run again, it removes what is left."""
-        mine = {"label": f"{ENDPOINT_LABEL}={self.name}"}
+        mine: dict[str, str | list[str] | bool] = {"label": f"{ENDPOINT_LABEL}={self.name}"}
         found = self.client.containers.list(all=True, filters=mine)
         # The router first: it lets what it has accepted be answered.
         for container in sorted(found, key=lambda one: DEPLOYMENT_LABEL in one.labels):

@@ -99,7 +99,7 @@ class LocalPlan:
         router += [f"--label {LABEL}={endpoint} --label {ENDPOINT_LABEL}={endpoint}", f"--network {endpoint}"]
         router.append(f"--publish {HOST}:{self.port or ''}:{SERVICE_PORT}")
         router.append(f"--user {USER} --read-only --cap-drop ALL --security-opt no-new-privileges")
-        router.append(f"--restart unless-stopped --volume ./{CONFIG}:{FOLDER}/{CONFIG}:ro")
+        router.append(f'--restart unless-stopped --volume "$PWD"/{CONFIG}:{FOLDER}/{CONFIG}:ro')
         router.append(shlex.join([self.router_image, *COMMAND]))
         network = f"docker network create --label {ENDPOINT_LABEL}={endpoint} {endpoint}"
         return "\n".join([network, self._container(), " \\\n    ".join(router)])

@@ -17,11 +17,15 @@ from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.api.container import _RestartPolicy
     from docker.models.containers import Container
 
     from scorewright.deploy.target import Report
 
 ROUTES = "routes.json"
+
+RESTART: _RestartPolicy = {"Name": "unless-stopped"}
+"""So that an endpoint is there again when the engine is, until somebody stops it."""
 
 QUIET = 2
 """Processes of a router that has no requests of before: the master and the worker."""
@@ -54,7 +58,7 @@ def make(client: DockerClient, routes: Routes, image: str, port: int, tell: Repo
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         stop_signal="SIGUSR1",
-        restart_policy={"Name": "unless-stopped"},
+        restart_policy=RESTART,
     )
     try:
         _write(router, routes)

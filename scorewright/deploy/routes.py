@@ -35,6 +35,8 @@ _CONFIG = """\
 global
     log stdout format raw local0 notice
     hard-stop-after {drain}s
+    # Some engines allow a process a thousand million files, and it would make room for as many connections.
+    maxconn 4096
 
 defaults
     mode http

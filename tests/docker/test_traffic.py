@@ -74,6 +74,17 @@ def endpoint(name: str, target: Local, tree_image: Image, green_bundle: Path) ->
     return green.apply(green.plan(settings))
 
 
+def left(engine: Engine, name: str) -> list[object]:
+    """What is there of an endpoint."""
+    mine: dict[str, str | list[str] | bool] = {"label": f"io.scorewright.endpoint={name}"}
+    client = engine.client
+    return [
+        *client.containers.list(all=True, filters=mine),
+        *client.networks.list(filters=mine),
+        *client.volumes.list(filters=mine),
+    ]
+
+
 def test_the_first_gets_all_until_others_are_given_a_share(endpoint: LocalDeployment, target: Local) -> None:
     assert target.traffic(endpoint.name) == {"blue": 100, "green": 0}
     assert Counter(asked(endpoint.port, REQUEST)[1] for _ in range(50)) == {"blue": 50}
@@ -168,10 +179,9 @@ def test_a_deployment_that_fails_changes_nothing(
     broken = with_script(tree_bundle.root, tmp_path / "broken", "raise RuntimeError('no such weights')")
     settings = DeploySettings.of(tree_image.tag, name=endpoint.name)
     before = {one.name for one in target.deployments()}
-    for deployment, force in (("blue", True), ("red", False)):
-        fails = replace(target, deployment=deployment, bundle=broken, force=force)
-        with pytest.raises(DockerError, match="no such weights"):
-            fails.apply(fails.plan(settings))
+    fails = replace(target, bundle=broken, force=True)
+    with pytest.raises(DockerError, match="no such weights"):
+        fails.apply(fails.plan(settings))
     assert {one.name for one in target.deployments()} == before
     assert target.traffic(endpoint.name) == {"blue": 100, "green": 0}
     assert asked(Local().get(endpoint.name).port, REQUEST)[:2] == (200, "blue")
@@ -217,10 +227,7 @@ def test_only_what_has_no_share_is_deleted_alone_and_the_rest_together(
     assert command("deploy", "local", "delete", f"{name}-green").exit_code == 0
     assert Local().traffic(name) == {"blue": 100}
     assert command("deploy", "local", "delete", name).out == f"{name} is deleted.\n"
-    mine = {"label": f"io.scorewright.endpoint={name}"}
-    assert engine.client.containers.list(all=True, filters=mine) == []
-    assert engine.client.networks.list(filters=mine) == []
-    assert engine.client.volumes.list(filters=mine) == []
+    assert left(engine, name) == []
     gone = command("deploy", "local", "traffic", name)
     assert (gone.exit_code, f"There is no endpoint {name}" in gone.err) == (10, True)
     assert "--deployment blue" in gone.err
@@ -231,6 +238,4 @@ def test_a_router_that_cannot_be_had_leaves_nothing(tree_image: Image, engine: E
     without = replace(target, router_image="127.0.0.1:9/sw-test/no-haproxy:1")
     with pytest.raises(DockerError, match="cannot be fetched"):
         without.apply(without.plan(DeploySettings.of(tree_image.tag, name=name)))
-    mine = {"label": f"io.scorewright.endpoint={name}"}
-    assert engine.client.containers.list(all=True, filters=mine) == []
-    assert engine.client.networks.list(filters=mine) == []
+    assert left(engine, name) == []

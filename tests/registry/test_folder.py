@@ -78,7 +78,7 @@ def test_the_same_bundle_keeps_its_version(models: FolderRegistry, hand_made: Bu
     assert models.register(models.fetch(f"{NAME}:1", tmp_path / "fetched")).entry == first.entry
     for other, what in (({"metrics": {"accuracy": 0.94}}, "metrics"), ({"tags": {"stage": "trial"}}, "tags")):
         with pytest.raises(RegistryError, match=f"registered already, as {NAME}:1, with other {what}"):
-            models.register(hand_made, **other)  # type: ignore[arg-type]
+            models.register(hand_made, **other)
     assert len(models.entries(NAME)) == 1
 
 
