@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROUTES = "routes.json"
 
-RESTART: _RestartPolicy = {"Name": "unless-stopped"}
+RESTART: _RestartPolicy = {"Name": "unless-stopped"}  # type: ignore[typeddict-item]  # the stubs do not know it
 """So that an endpoint is there again when the engine is, until somebody stops it."""
 
 QUIET = 2
