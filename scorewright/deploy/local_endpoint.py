@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scorewright.deploy import router
 from scorewright.deploy.container import GRACE, start, wait_until_healthy
 from scorewright.deploy.local_container import create, named
-from scorewright.deploy.local_plan import DEPLOYMENT_LABEL, ENDPOINT_LABEL, LABEL
+from scorewright.deploy.local_plan import DEPLOYMENT_LABEL, ENDPOINT_LABEL
 from scorewright.deploy.routes import Routes
 from scorewright.errors import DockerError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.networks import Network
 
     from scorewright.deploy.local_plan import LocalPlan
     from scorewright.deploy.target import Report
@@ -51,11 +52,11 @@ class LocalEndpoint:
         The first one of an endpoint gets all requests, the others get none until they are given a share.
         """
         deployment = str(plan.deployment)
-        front = self.router()
+        front = self._started(self.router())
         self._finish(front, plan.name, tell)
-        made_network = not self.client.networks.list(names=[self.name])
+        made_network = not self._networks()
         if made_network:
-            self.client.networks.create(self.name, driver="bridge", labels={ENDPOINT_LABEL: self.name})
+            self.client.networks.create(self.name, check_duplicate=True, labels={ENDPOINT_LABEL: self.name})
         old = named(self.client, plan.name)
         container = create(self.client, plan, force, tell)
         try:
@@ -130,18 +131,26 @@ class LocalEndpoint:
             )
         return front
 
+    def _started(self, front: Container | None) -> Container | None:
+        """None for a router that was made and not started: nothing says what it was to do."""
+        if front is not None and front.status == "created":
+            front.remove(force=True)
+            return None
+        return front
+
     def _finish(self, front: Container | None, name: str, tell: Report) -> None:
         """What an interrupted `apply` left behind takes its place if requests reach it already; else it goes."""
-        left = named(self.client, f"{name}.new")
-        if left is None or LABEL not in left.labels:
-            return
         hosts = {route.host for route in router.routes_of(front).routes.values()} if front else set()
-        if front is None or left.short_id not in hosts:
-            left.remove(force=True)
-            return
-        if (old := named(self.client, name)) is not None:
-            self._retire(front, old, tell)
-        left.rename(name)
+        for called in (f"{name}.new", name):
+            left = named(self.client, called)
+            if left is None or left.labels.get(ENDPOINT_LABEL) != self.name:
+                continue
+            if front is None or left.short_id not in hosts:
+                left.remove(force=True)
+            elif called != name:
+                if (old := named(self.client, name)) is not None:
+                    self._retire(front, old, tell)
+                left.rename(name)
 
     def _retire(self, front: Container, container: Container, tell: Report) -> None:
         router.drain(front, tell)
@@ -149,5 +158,8 @@ class LocalEndpoint:
         container.remove(force=True)
 
     def _remove_network(self) -> None:
-        for network in self.client.networks.list(filters={"label": f"{ENDPOINT_LABEL}={self.name}"}):
+        for network in self._networks():
             network.remove()
+
+    def _networks(self) -> list[Network]:
+        return self.client.networks.list(filters={"label": f"{ENDPOINT_LABEL}={self.name}"})

@@ -193,11 +193,8 @@ def test_an_interrupted_replacement_is_finished_by_the_next(
     again = replace(target, force=True)
     todo = again.plan(DeploySettings.of(tree_image.tag, name=endpoint.name))
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(local_endpoint.LocalEndpoint, "_retire", interrupted)
+        patch.setattr(local_endpoint.LocalEndpoint, "_retire", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             again.apply(todo)
     port = Local().get(endpoint.name).port
@@ -206,6 +203,33 @@ def test_an_interrupted_replacement_is_finished_by_the_next(
     behind = local_endpoint.LocalEndpoint(engine.client, endpoint.name).containers()
     assert [one.name for one in behind] == [f"{endpoint.name}-blue", f"{endpoint.name}-green"]
     assert asked(port, REQUEST)[:2] == (200, "blue")
+
+
+def test_a_first_deployment_that_was_killed_is_made_anew(
+    engine: Engine, target: Local, tree_image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"sw-test-{uuid.uuid4().hex[:8]}"
+    todo = target.plan(DeploySettings.of(tree_image.tag, name=name))
+    # As kill -9 leaves it: the deployment runs, its router is made, and was told nothing.
+    with monkeypatch.context() as patch:
+        patch.setattr("docker.models.containers.Container.remove", lambda *_, **__: None)
+        patch.setattr("docker.models.volumes.Volume.remove", lambda *_, **__: None)
+        patch.setattr("docker.models.networks.Network.remove", lambda *_, **__: None)
+        patch.setattr("scorewright.deploy.router._write", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            target.apply(todo)
+    assert len(left(engine, name)) == 4
+    try:
+        made = target.apply(todo)
+        assert asked(made.port, REQUEST)[:2] == (200, "blue")
+        assert len(left(engine, name)) == 4
+    finally:
+        local_endpoint.LocalEndpoint(engine.client, name).delete()
+    assert left(engine, name) == []
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_names_that_are_taken(endpoint: LocalDeployment, tree_image: Image, command: Command) -> None:

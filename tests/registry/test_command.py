@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from scorewright.registry.folder import FolderRegistry
 from tests.registry.models import NAME, variant
+from tests.service.servers import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,3 +129,10 @@ def test_build_takes_a_registered_model(hand_made: Bundle, command: Command) -> 
     assert shown.exit_code == 0, shown.err
     assert "docker build -t iris.tree:1 " in shown.out
     assert "io.scorewright.bundle.version=1" in shown.out
+
+
+def test_a_registered_model_is_served(hand_made: Bundle, command: Command) -> None:
+    command("register", hand_made.root)
+    with serving() as start:
+        server = start(f"{NAME}:latest", "--allow-version-skew").ready()
+        assert httpx.post(f"{server.url}/score", content=b"as it is").json() == "as it is"
