@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from scorewright.deploy.aks_plan import AksPlan, make_plan
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import UsageError
 from tests.deploy.gateway_schema import faults_of
+from tests.kubectl import require_kubectl
 
 if TYPE_CHECKING:
     from tests.command import Command
@@ -62,10 +61,7 @@ PLANS = {"plain": plain, "everything": everything, "fixed": fixed}
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """What kubectl makes of each overlay of each plan."""
-    if not shutil.which("kubectl"):
-        if os.environ.get("CI"):
-            pytest.fail("kubectl is not installed")
-        pytest.skip("kubectl is not installed")
+    require_kubectl()
     found = {}
     for name, make in PLANS.items():
         folder = tmp_path_factory.mktemp(name)
