@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from scorewright.cli_deploy_aci import aci
+from scorewright.cli_deploy_aks import aks
 from scorewright.cli_deploy_local import local
 
 deploy = typer.Typer(help="Run an image somewhere, and look after it.", no_args_is_help=True)
 deploy.add_typer(local, name="local")
 deploy.add_typer(aci, name="aci")
+deploy.add_typer(aks, name="aks")
