@@ -15,6 +15,9 @@ PY := $(VENV)/bin/python
 JUDGE := .cache/judge
 AZURE := .cache/azure
 KSERVE := .cache/kserve
+AZURITE := .cache/azurite
+DASK_KUBERNETES := .cache/dask-kubernetes
+PLAIN := .cache/plain
 MLSERVER := .cache/mlserver
 SERVE := .cache/serve
 PINS := constraints/dev.txt
@@ -27,7 +30,7 @@ $(error There is no example MODEL=$(MODEL); there are: $(MODELS))
 endif
 DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs screenshots clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_NEEDS)
@@ -35,7 +38,8 @@ demo: $(DEMO_NEEDS)
 
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(KSERVE)/.done
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(PLAIN)/.done $(KSERVE)/.done $(AZURITE)/.done \
+		$(DASK_KUBERNETES)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
 	@$(PY) -m pytest tests/docker
@@ -49,6 +53,10 @@ check: $(VENV)/.with-dev
 bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done $(SERVE)/.done
 	@$(PY) -m benchmarks --out docs/benchmarks
 
+# The docs' pictures of a load test's report; REPORT is its folder. Needs Chromium (on Debian: apt-get install chromium).
+screenshots: $(VENV)/.with-dev
+	@$(PY) -m benchmarks.screenshots $(REPORT)
+
 # docs/cli.md, from the commands' own help; a test holds it against them.
 docs: $(VENV)/.with-dev
 	$(PY) -m typer scorewright.cli utils docs --name scorewright --output docs/cli.md
@@ -58,6 +66,13 @@ $(AZURE)/.done: $(VENV)/.made constraints/azure.txt pyproject.toml
 	@echo "installing scorewright beside azureml-core into $(AZURE)"
 	@$(PYTHON) -m venv --clear $(AZURE)
 	@$(AZURE)/bin/python $(INSTALL) -r constraints/azure.txt -e .
+	@touch $@
+
+# The same without flask, which Locust brings into $(VENV), and with what the tests' scripts import.
+$(PLAIN)/.done: $(VENV)/.made $(PINS) pyproject.toml
+	@echo "installing scorewright, without flask, into $(PLAIN)"
+	@$(PYTHON) -m venv --clear $(PLAIN)
+	@$(PLAIN)/bin/python $(INSTALL) -c $(PINS) -e . inference-schema pandas
 	@touch $@
 
 clean:
@@ -100,6 +115,19 @@ $(KSERVE)/.done: $(VENV)/.made constraints/kserve.txt
 	@echo "installing kserve's client into $(KSERVE) (some minutes)"
 	@$(PYTHON) -m venv --clear $(KSERVE)
 	@$(KSERVE)/bin/python $(INSTALL) -r constraints/kserve.txt
+	@touch $@
+
+# Stands in for Azure Blob Storage. Without npm the tests that need it are skipped and say so; on CI that is a failure.
+# A release that does not yet ask for Node.js 22.
+$(AZURITE)/.done:
+	@if command -v npm >/dev/null; then \
+	    echo "installing Azurite into $(AZURITE)"; \
+	    npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3.35.0 && touch $@; \
+	else echo "npm is not installed: the tests on Azure Blob Storage are skipped" >&2; test -z "$$CI"; fi
+
+# Only for the schema of its DaskCluster: what its operator imports is not installed.
+$(DASK_KUBERNETES)/.done: $(VENV)/.made constraints/dask-kubernetes.txt
+	@$(PY) $(INSTALL) --no-deps --upgrade --target $(DASK_KUBERNETES) -r constraints/dask-kubernetes.txt
 	@touch $@
 
 # What an image has that serves a plain scikit-learn model or an ONNX one: no pandas, no TensorFlow.

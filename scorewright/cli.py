@@ -12,8 +12,10 @@ import typer
 
 from scorewright import __version__
 from scorewright.cli_batch import batch
+from scorewright.cli_batch_jobs import jobs
 from scorewright.cli_bundle import BundleArgument, bundle_argument
 from scorewright.cli_deploy import deploy
+from scorewright.cli_loadtest import loadtest
 from scorewright.cli_registry import register, registry
 from scorewright.errors import ScorewrightError
 
@@ -66,6 +68,7 @@ def build(
     base_image: Annotated[
         str | None, typer.Option(help="What to build on; Docker's Python image of the bundle's Python, unless given.")
     ] = None,
+    batch_jobs: Annotated[bool, typer.Option("--batch", help="Install what batch jobs need, too.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Show the Dockerfile and its context, and end.")] = False,
     context: Annotated[
         Path | None, typer.Option(help="Write the context to this folder, for a build by other means, and end.")
@@ -78,7 +81,7 @@ def build(
     from scorewright.build.progress import BuildProgress
     from scorewright.bundle import Bundle
 
-    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image)
+    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs)
     if show:
         typer.echo(todo.describe())
         return
@@ -96,10 +99,12 @@ def build(
         typer.echo(f"{image.tag}  {image.id[7:19]}  {image.size / 1e6:.0f} MB")
 
 
+batch.add_typer(jobs)
 app.add_typer(batch, name="batch")
 app.add_typer(deploy, name="deploy")
 app.command()(register)
 app.add_typer(registry, name="registry")
+app.add_typer(loadtest, name="loadtest")
 
 
 Skew = Annotated[
@@ -235,6 +240,10 @@ def serve(
     max_batch_requests: Annotated[int | None, typer.Option(help="Requests in one run_many() at most.")] = None,
     max_batch_rows: Annotated[int | None, typer.Option(help="Rows in one run_many() at most.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Bytes a request's body may have.")] = None,
+    batch_data: Annotated[
+        Path | None, typer.Option(help="The data folder of batch jobs; by default ./scorewright-data.")
+    ] = None,
+    batch_entry_script: Annotated[str | None, typer.Option(help="A batch driver for jobs, besides a score.py.")] = None,
     log_level: Annotated[str | None, typer.Option(help="CRITICAL, ERROR, WARNING, INFO or DEBUG.")] = None,
     access_log: Annotated[bool | None, typer.Option("--access-log", help="Log a line for each request.")] = None,
     allow_version_skew: Annotated[
@@ -267,6 +276,8 @@ def serve(
         max_batch_requests=max_batch_requests,
         max_batch_rows=max_batch_rows,
         max_body_bytes=max_body_bytes,
+        batch_data=batch_data,
+        batch_entry_script=batch_entry_script,
         log_level=log_level,
         access_log=access_log,
         allow_version_skew=allow_version_skew,

@@ -54,6 +54,10 @@ def apply(
     source: str,
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 5001,
     bundle: Annotated[Path | None, bundle_option("Mount this bundle, in place of the image's own.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The folder of batch jobs, for an image that was built with --batch."),
+    ] = None,
     deployment: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +87,7 @@ def apply(
 
     if router_image and not deployment:
         raise UsageError("--router-image says nothing without --deployment.")
-    target = Local(port, bundle, force, deployment, router_image or ROUTER_IMAGE)
+    target = Local(port, bundle, force, deployment, router_image or ROUTER_IMAGE, data)
     todo = target.plan(settings)
     if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
         return

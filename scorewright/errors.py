@@ -19,6 +19,9 @@ ScorewrightError                 exit 1
 ├── BatchError                   exit 11  a batch job with too many failures, or without a result
 │   └── BatchCancelledError               a batch job that was told to stop
 ├── LocationError                exit 12  a location that cannot be read or written
+│   └── ForbiddenLocationError            a location that the service's jobs may not touch
+├── LoadTestError                exit 13  a load test that could not be done
+├── SloMissedError               exit 14  a load test whose figures are not those that were asked for
 ├── DeployError                  exit 15  a target that refuses, or a deployment that does not get healthy
 ├── RegistryError                exit 16  a model that is not registered, cannot be, or was changed since
 │   └── NotBetterError           exit 17  a model that is registered only if it is better, and is not
@@ -157,6 +160,22 @@ class LocationError(ScorewrightError):
     """A location that cannot be read or written: missing, empty, in the way, without permission or out of space."""
 
     exit_code = 12
+
+
+class ForbiddenLocationError(LocationError):
+    """A location that jobs of the service may neither read nor write."""
+
+
+class LoadTestError(ScorewrightError):
+    """A load test that could not be done: nothing to ask, nobody who answers, or no request that was answered."""
+
+    exit_code = 13
+
+
+class SloMissedError(ScorewrightError):
+    """A load test whose figures are not those that were asked for, or worse than those it is compared with."""
+
+    exit_code = 14
 
 
 class DeployError(ScorewrightError):

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from scorewright.build.pip_settings import pip_files
-from scorewright.build.wheel import package_wheel, service_requirements
+from scorewright.build.wheel import batch_requirements, package_wheel, service_requirements
 from scorewright.bundle import MANIFEST, MODEL_FOLDER
 from scorewright.errors import OutputExistsError, UsageError, VersionSkewError
 
@@ -118,8 +118,10 @@ class Context:
         )
 
 
-def make_context(bundle: Bundle, *, tag: str | None = None, base_image: str | None = None) -> Context:
-    """Lay out the build of a verified bundle.
+def make_context(
+    bundle: Bundle, *, tag: str | None = None, base_image: str | None = None, batch: bool = False
+) -> Context:
+    """Lay out the build of a verified bundle; with `batch`, of an image that also does batch jobs.
 
     Raises UsageError for a tag or base image that is none, VersionSkewError for a base image whose name says
     that its Python is not the one the model was made with.
@@ -146,7 +148,7 @@ def make_context(bundle: Bundle, *, tag: str | None = None, base_image: str | No
             "io.scorewright.bundle.version": manifest.version,
             "io.scorewright.bundle.sha256": bundle.digest,
         },
-        _files(bundle),
+        _files(bundle, batch),
     )
 
 
@@ -165,16 +167,17 @@ def default_tag(name: str, version: str) -> str:
     return f"{repository}:{version}"
 
 
-def _files(bundle: Bundle) -> dict[str, bytes | Path]:
-    requirements = bundle.path("requirements.txt")
-    pinned = requirements.read_bytes() if requirements.is_file() else b""
+def _files(bundle: Bundle, batch: bool) -> dict[str, bytes | Path]:
+    names = ["requirements.txt", *(["requirements-batch.txt"] if batch else [])]
+    pinned = "".join(f"{line}\n" for name in names for line in _lines(bundle, name))
+    needed = (*service_requirements(), *(batch_requirements() if batch else ()))
     wheel, content = package_wheel()
     found: dict[str, bytes | Path] = {"Dockerfile": _dockerfile()}
     found |= {f"pip/{name}": data for name, data in pip_files().items()}
     found |= {
-        "requirements/model.txt": pinned,
-        "requirements/service.txt": "".join(f"{line}\n" for line in service_requirements()).encode(),
-        "requirements/constraints.txt": _constraints(pinned.decode()).encode(),
+        "requirements/model.txt": pinned.encode(),
+        "requirements/service.txt": "".join(f"{line}\n" for line in needed).encode(),
+        "requirements/constraints.txt": _constraints(pinned, batch).encode(),
         f"package/{wheel}": content,
     }
     # As Azure ML lays a model out. Only what the manifest vouches for goes in.
@@ -185,9 +188,17 @@ def _files(bundle: Bundle) -> dict[str, bytes | Path]:
     return found
 
 
-def _constraints(pinned: str) -> str:
+def _lines(bundle: Bundle, name: str) -> list[str]:
+    path = bundle.path(name)
+    # The one for batches begins by naming the other, which is there already.
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return [line for line in lines if line.split() != ["-r", "requirements.txt"]]
+
+
+def _constraints(pinned: str, batch: bool) -> str:
     """The releases the service was tested with; none if the bundle pins one of them, for its model needs that one."""
-    shipped = files("scorewright.build").joinpath("constraints.txt").read_text("utf-8")
+    names = ("constraints.txt", *(["constraints-batch.txt"] if batch else []))
+    shipped = "".join(files("scorewright.build").joinpath(name).read_text("utf-8") for name in names)
     pins = {_package(line) for line in pinned.splitlines()} - {""}
     return "" if pins & {_package(line) for line in shipped.splitlines()} else shipped
 

@@ -24,6 +24,8 @@ PACKAGE = "scorewright"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every entry: the same package is the same wheel byte for byte, and the builder's cache holds."""
 
+_EXTRA = re.compile(r"\bextra\s*==\s*[\"']([^\"']+)")
+
 WHEEL = f"Wheel-Version: 1.0\nGenerator: {PACKAGE}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -42,7 +44,14 @@ def package_wheel() -> tuple[str, bytes]:
 def service_requirements() -> tuple[str, ...]:
     """What this package requires to serve: its dependencies without those of its extras."""
     requires = _distribution().requires or []
-    return tuple(sorted(line for line in requires if not re.search(r"\bextra\s*==", line)))
+    return tuple(sorted(line for line in requires if not _EXTRA.search(line)))
+
+
+def batch_requirements() -> tuple[str, ...]:
+    """What it requires besides to score batches, of files and of blobs: its extras `batch` and `abfs`."""
+    requires = _distribution().requires or []
+    found = ((line.partition(";")[0].strip(), _EXTRA.search(line)) for line in requires)
+    return tuple(sorted(line for line, extra in found if extra and extra[1] in ("batch", "abfs")))
 
 
 def _distribution() -> Distribution:

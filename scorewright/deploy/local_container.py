@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scorewright.deploy.container import HOST
-from scorewright.deploy.local_plan import ENDPOINT_LABEL, LABEL, MOUNT
+from scorewright.deploy.local_plan import DATA_MOUNT, ENDPOINT_LABEL, LABEL, MOUNT
 from scorewright.deploy.settings import SERVICE_PORT
 from scorewright.errors import DockerError
 
@@ -42,7 +42,9 @@ def create(client: DockerClient, todo: LocalPlan, force: bool, tell: Report) -> 
             hint=f"Replace it with --force, choose another --name, or `scorewright deploy local delete {todo.name}`.",
         )
     settings, probes = todo.settings, todo.settings.probes
-    mount = {str(todo.bundle): {"bind": MOUNT, "mode": "ro"}} if todo.bundle else {}
+    mounts = {str(todo.bundle): {"bind": MOUNT, "mode": "ro"}} if todo.bundle else {}
+    if todo.data:
+        mounts[str(todo.data)] = {"bind": DATA_MOUNT, "mode": "rw"}
     tell(f"creating {todo.name} from {settings.image}")
     try:
         return client.containers.create(
@@ -53,7 +55,8 @@ def create(client: DockerClient, todo: LocalPlan, force: bool, tell: Report) -> 
             environment={**todo.variables, **settings.revealed()},
             network=todo.network,
             ports={f"{SERVICE_PORT}/tcp": (HOST, todo.own_port)},
-            volumes=mount,
+            volumes=mounts,
+            user=todo.user,
             read_only=True,
             tmpfs={"/tmp": ""},  # noqa: S108  # the container's own
             cap_drop=["ALL"],

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from scorewright.deploy.settings import DeploySettings
 
 MOUNT = "/bundle"
+DATA_MOUNT = "/var/lib/scorewright"
+"""The image's folder of batch jobs."""
+
+DATA_VARIABLE = "SCOREWRIGHT_BATCH_DATA"
+IMAGE_USER = 10001
 LABEL = "io.scorewright.deployment"
 """On every container made here; the others on the engine are never touched."""
 
@@ -49,6 +54,8 @@ class LocalPlan:
     """Its name behind the endpoint, which has the settings' name then; None: it has a port to itself."""
     router_image: str = ROUTER_IMAGE
     """What runs HAProxy, if the endpoint is still to be made."""
+    data: Path | None = None
+    """Mounted as the data folder of batch jobs."""
 
     @property
     def name(self) -> str:
@@ -74,6 +81,14 @@ class LocalPlan:
         return {LABEL: self.name, **behind, **self.settings.tags}
 
     @property
+    def user(self) -> str | None:
+        """Whoever owns the data folder, so that what is written there is theirs; None: the image's user."""
+        if self.data is None:
+            return None
+        state = self.data.stat()
+        return f"{state.st_uid}:{state.st_gid}" if state.st_uid else None
+
+    @property
     def memory(self) -> str | None:
         """As the engine takes it."""
         return f"{self.settings.memory}b" if self.settings.memory else None
@@ -84,6 +99,7 @@ class LocalPlan:
             "target": "local",
             "url": f"http://{HOST}:{self.port}" if self.port else f"http://{HOST}:<a free port>",
             "bundle": str(self.bundle) if self.bundle else None,
+            "data": str(self.data) if self.data else None,
             **({"deployment": self.deployment, "router_image": self.router_image} if self.deployment else {}),
             **self.settings.to_dict(),
         }
@@ -118,6 +134,10 @@ class LocalPlan:
         )
         if self.bundle:
             words.append(shlex.join(["--volume", f"{self.bundle}:{MOUNT}:ro"]))
+        if self.data:
+            words.append(shlex.join(["--volume", f"{self.data}:{DATA_MOUNT}"]))
+        if self.user:
+            words.append(f"--user {self.user}")
         words += [shlex.join(["--env", f"{name}={value}"]) for name, value in self.variables.items()]
         words += [f"--env {name}" for name in sorted(settings.secrets)]
         if self.memory:
@@ -144,6 +164,7 @@ def make_plan(
     bundle: Path | None,
     deployment: str | None = None,
     router_image: str = ROUTER_IMAGE,
+    data: Path | None = None,
 ) -> LocalPlan:
     """Raises UsageError for what one container on this machine cannot be, BundleError for a bundle it cannot read."""
     NAMES.check(settings.name, "this machine")
@@ -160,7 +181,16 @@ def make_plan(
             f"{deployment!r} cannot be the name of a deployment behind an endpoint.",
             hint="Name it like blue: a small letter, and up to 31 small letters, digits and - after it.",
         )
-    return LocalPlan(settings, port, _mountable(bundle) if bundle else None, deployment, router_image)
+    if DATA_VARIABLE in {*settings.env, *settings.secrets}:
+        raise UsageError(f"{DATA_VARIABLE} is for the deployment to set.", hint="Use --data.")
+    return LocalPlan(
+        settings,
+        port,
+        _mountable(bundle) if bundle else None,
+        deployment,
+        router_image,
+        _writable(data) if data else None,
+    )
 
 
 def _mountable(bundle: Path) -> Path:
@@ -176,3 +206,17 @@ def _mountable(bundle: Path) -> Path:
             hint=f"chmod -R a+rX {shlex.quote(str(loaded.root))}",
         )
     return loaded.root
+
+
+def _writable(data: Path) -> Path:
+    """A folder that the container's user may write to."""
+    folder = data.resolve()
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder.", hint=f"mkdir -p {shlex.quote(str(folder))}")
+    state = folder.stat()
+    if state.st_uid == 0 and not state.st_mode & 0o002 and platform.system() == "Linux":
+        raise UsageError(
+            f"{folder} may only be written by root, which the service in the container is not.",
+            hint=f"chown {IMAGE_USER} {shlex.quote(str(folder))}",
+        )
+    return folder

@@ -89,10 +89,12 @@ class Local:
     """Its name among several behind one port, which is the endpoint's then; None: it has the port to itself."""
     router_image: str = ROUTER_IMAGE
     """What runs HAProxy, where there is an endpoint."""
+    data: Path | None = None
+    """Mounted as the data folder of batch jobs."""
 
     def plan(self, settings: DeploySettings) -> LocalPlan:
         """Raises UsageError for what one container cannot be, BundleError for a bundle that it cannot read."""
-        return make_plan(settings, self.port, self.bundle, self.deployment, self.router_image)
+        return make_plan(settings, self.port, self.bundle, self.deployment, self.router_image, self.data)
 
     def apply(self, plan: LocalPlan, report: Report = silent) -> LocalDeployment:
         """Run the planned container and wait until it is healthy.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,16 @@ def batch_rows(response: dict[str, Any]) -> list[list[Any]]:
         columns = [[_flat(answer) for answer in output] for output in answers.values()]
         return [functools.reduce(operator.iadd, row, []) for row in zip(*columns, strict=True)]
     return [_flat(answer) for answer in answers]
+
+
+def table_rows(signature: Signature, table: list[list[Any]]) -> list[list[Any]]:
+    """The answers in the batch script's table, without file, row and error; those of any size are JSON there."""
+    free = any(size is None for tensor in signature.inputs for size in tensor.shape[1:])
+    return [[value for cell in row[2:-1] for value in _flat(_unpacked(cell) if free else cell)] for row in table]
+
+
+def _unpacked(cell: Any) -> Any:
+    return json.loads(cell) if isinstance(cell, str) and cell.startswith("[") else cell
 
 
 def _flat(answer: Any) -> list[Any]:

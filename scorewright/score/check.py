@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright import versions
 from scorewright.bundle import Bundle
 from scorewright.errors import BundleError, CheckFailedError, ScorewrightError
-from scorewright.score.batch_file import batch_rows, write_batch_file
+from scorewright.score.batch_file import batch_rows, table_rows, write_batch_file
 from scorewright.score.compare import difference
 from scorewright.score.mixed_requests import BAD_REQUEST, mixed_requests
 from scorewright.score.rehearsal import Step, rehearse
@@ -100,9 +100,10 @@ def _judge(step: Step, expected: Any, bundle: Bundle, asked: int) -> str:
     if step.name == "init":
         return f"{bundle.manifest.model.kind} loaded"
     if step.name == "batch":
-        found = [row[2:] for row in step.result]
-        wanted = batch_rows(expected)
-        _require(step, difference(wanted, found))
+        bad = next((row[-1] for row in step.result if row[-1] is not None), None)
+        _require(step, "" if bad is None else f"a row of the sample was not scored: {bad}")
+        found = table_rows(bundle.manifest.signature, step.result)
+        _require(step, difference(batch_rows(expected), found))
         return f"{len(found)} rows equal expected_response.json"
     if not step.result:
         return "the script has none"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright.bundle import MANIFEST, NAME_PATTERN, Bundle, Manifest, SampleInfo, hash_files
 from scorewright.errors import BundleError, CheckFailedError, OutputExistsError, UsageError
 from scorewright.score import openapi, render, requirements
+from scorewright.score.batch_context import is_image
 from scorewright.score.block import ALONE
 from scorewright.score.compare import difference
 from scorewright.score.loader import load_model
@@ -204,7 +205,7 @@ def _write_model(spec: ModelSpec, folder: Path) -> None:
 def _write_requirements(spec: ModelSpec, folder: Path, name: str) -> None:
     lines = requirements.requirements(spec.versions)
     _write(folder / "requirements.txt", "".join(f"{line}\n" for line in lines))
-    extra = requirements.batch_requirements(spec.versions)
+    extra = requirements.batch_requirements(spec.versions, images=is_image(spec.signature))
     _write(folder / "requirements-batch.txt", "".join(f"{line}\n" for line in ["-r requirements.txt", *extra]))
     _write(folder / "conda.yaml", requirements.conda(name, spec.versions, lines))
 

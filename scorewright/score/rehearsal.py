@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import resource
 import subprocess
@@ -136,6 +137,15 @@ def _require_equal(batched: list[tuple[int, bytes]], alone: list[tuple[int, byte
             )
 
 
+def _cell(value: Any) -> Any:
+    """A value of the batch script's table as an answer has it: nothing as null, infinities as words."""
+    if type(value).__name__ == "NAType" or value != value:  # noqa: PLR0124  # NaN
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
 def _child(report_to: int) -> None:
     plan = json.load(sys.stdin)
     root, model_dir, requests = Path(plan["root"]), Path(plan["model_dir"]), plan["requests"]
@@ -172,7 +182,7 @@ def _child(report_to: int) -> None:
         script = EntryScript.load(root / "batch_score.py", model_dir=model_dir)
         script.start(model_dir)
         frame = script.run([plan["batch"]])
-        return json.loads(frame.to_json(orient="values", double_precision=15))
+        return [[_cell(value) for value in row] for row in frame.astype(object).itertuples(index=False, name=None)]
 
     state: dict[str, Any] = {}
     with os.fdopen(report_to, "w") as reports:

@@ -9,9 +9,9 @@ from unicodedata import east_asian_width
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scorewright import __version__
+from scorewright.score.batch_context import batch_context
 
 if TYPE_CHECKING:
-    from scorewright.bundle import TensorSpec
     from scorewright.score.spec import ModelSpec
 
 GENERATOR = f"scorewright {__version__}"
@@ -45,8 +45,9 @@ def entry_script(spec: ModelSpec, name: str, example: tuple[str, str]) -> str:
 
 def batch_script(spec: ModelSpec, name: str) -> str:
     """batch_score.py, which uses the score.py beside it."""
-    template = "sklearn_batch.py.j2" if spec.model.framework == "scikit-learn" else "keras_batch.py.j2"
-    return _render(template, spec, name, ("", ""), f"Batch entry script for Azure ML: scores files with {name}")
+    return _render(
+        "batch_score.py.j2", spec, name, ("", ""), f"Batch entry script for Azure ML: scores files with {name}"
+    )
 
 
 def _render(template: str, spec: ModelSpec, name: str, example: tuple[str, str], headline: str) -> str:
@@ -112,7 +113,6 @@ def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, 
         "dataframe": signature.dataframe,
         "has_category": "category" in dtypes,
         "has_datetime": "datetime" in dtypes,
-        "text_columns": tuple(column.name for column in signature.inputs if _is_text(column)),
         "has_lists": any(trait.startswith("list:") for trait in spec.traits),
         "has_sparse": any(trait.startswith("sparse:") for trait in spec.traits),
         "has_dates": "dates" in spec.traits,
@@ -123,6 +123,7 @@ def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, 
         "has_numbers": not dtypes.isdisjoint(("float64", "float32", "int64", "category")),
         "frame_types": spec.frame_types,
         "none_columns": spec.none_columns,
+        "by_column": signature.layout == "columns" and (signature.dataframe or spec.converted is not None),
         "silence_names": array and "fitted-on-names" in spec.traits,
         "rows_type": {"array": "np.ndarray[Any, Any]", "text": "list[str]"}.get(signature.layout, "list[list[Any]]"),
         "join": "np.concatenate([rows for _, rows in group])"
@@ -138,15 +139,8 @@ def _context(spec: ModelSpec, name: str, example: tuple[str, str]) -> dict[str, 
         "example_request": example[0],
         "example_answer": example[1],
         "request_help": _request_help(spec, names is not None),
-        "file_help": _file_help(spec, names is not None),
+        **batch_context(spec, named=names is not None),
     }
-
-
-def _is_text(column: TensorSpec) -> bool:
-    """Whether a csv file's values of this column are texts, also where they look like numbers or gaps."""
-    if column.dtype == "category":
-        return all(isinstance(known, str) for known in column.categories or ())
-    return column.dtype in ("string", "datetime")
 
 
 def _model_arguments(spec: ModelSpec) -> str:
@@ -168,17 +162,6 @@ def _request_help(spec: ModelSpec, named: bool) -> str:
     if signature.layout != "text":
         form += '\n{"input_data": {"columns": [...], "data": [...]}} is taken too.'
     return form + f'\n"method" is one of METHODS, {signature.default_method} if it is left out.'
-
-
-def _file_help(spec: ModelSpec, named: bool) -> str:
-    signature = spec.signature
-    if signature.layout == "text":
-        return "a .txt file with a text a line, or a csv or parquet file whose first column is the text"
-    if signature.layout == "tensors":
-        return "a .npy file of rows" if len(signature.inputs) == 1 else "a .npz file with an array of rows an input"
-    if named:
-        return "a csv or parquet file with the model's columns by name (others are passed over)"
-    return "a csv, parquet or npy file with the model's columns in order"
 
 
 def literal(value: Any, before: int = 56) -> str:

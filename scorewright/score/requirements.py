@@ -35,10 +35,18 @@ def requirements(versions: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def batch_requirements(versions: Mapping[str, str]) -> list[str]:
-    """What batch_score.py needs beyond requirements.txt, pinned to what is installed here."""
-    here = installed(BATCH)
-    wanted = {name: f"{name}=={here[name]}" if name in here else f"{name}{loose}" for name, loose in BATCH.items()}
+IMAGES = {"pillow": ">=11,<14"}
+"""What it needs besides to read images."""
+
+
+def batch_requirements(versions: Mapping[str, str], *, images: bool) -> list[str]:
+    """What batch_score.py needs beyond requirements.txt, pinned to what is installed here.
+
+    images  whether the model takes images, which the script can read from image files
+    """
+    needed = {**BATCH, **IMAGES} if images else BATCH
+    here = installed(needed)
+    wanted = {name: f"{name}=={here[name]}" if name in here else f"{name}{loose}" for name, loose in needed.items()}
     return [line for name, line in wanted.items() if name not in versions]
 
 

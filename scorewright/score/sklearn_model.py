@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from scorewright.bundle import ModelInfo
 from scorewright.errors import ModelError, NotFittedError, SampleError, UnsupportedModelError
 from scorewright.score import probe
+from scorewright.score.batch_context import EXACT
 from scorewright.score.block import ALONE
 from scorewright.score.columns import plain_rows
 from scorewright.score.compare import json_form
 from scorewright.score.forest import forest_of
 from scorewright.score.parts import distributions, inner
-from scorewright.score.sklearn_block import block_of
+from scorewright.score.sklearn_block import block_of, is_exact
 from scorewright.score.sklearn_sample import fitting_sample, made_sample, require_names
 from scorewright.score.sklearn_signature import signature_of
 from scorewright.score.spec import LoadedModel, ModelSpec
@@ -80,7 +81,7 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         sample_made=made,
         notes=tuple(notes),
         helpers=tuple(helpers),
-        traits=seen.traits,
+        traits=seen.traits | ({EXACT} if is_exact(estimator) else set()),
         frame_types=seen.frame_types,
         none_columns=seen.none_columns,
         block=block,

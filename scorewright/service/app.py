@@ -10,14 +10,18 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from scorewright.errors import RequestError
-from scorewright.service import docs_page, openapi
+from scorewright.service import batch_route, docs_page, openapi
+from scorewright.service.batch_route import is_batch
+from scorewright.service.paths import Paths
 from scorewright.service.protocols import azureml
+from scorewright.service.refusal import ServiceMessage, refusal
 from scorewright.service.swagger_route import SwaggerRoute
 from scorewright.service.v2_route import is_v2
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
+    from scorewright.service.batch.jobs import Jobs
     from scorewright.service.engine import Engine
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
@@ -25,12 +29,6 @@ if TYPE_CHECKING:
     from scorewright.service.v2_route import V2Route
 
 JSON = "application/json"
-
-
-class ServiceMessage(BaseModel):
-    """What every error answers."""
-
-    message: str
 
 
 class ServiceAlive(BaseModel):
@@ -66,19 +64,20 @@ class App:
         self._score = score
         self._v2 = v2
         self._rest = rest
-        self._paths = {str(getattr(route, "path", "")) for route in rest.routes}
+        self._paths = Paths(rest)
         self._engine = engine
         self._own = own_headers
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._cors is not None:
-            send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"]))
         path = scope["path"]
         if path.startswith("//"):
             # A base address that ends in a slash, and a path that begins with one.
             path = "/" + path.lstrip("/")
             scope = {**scope, "path": path}
+        if self._cors is not None:
+            own = self._paths.methods(path) if is_batch(path) else ()
+            send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"], own))
         if path == "/score":
             await self._score(scope, receive, send)
         elif is_v2(path):
@@ -93,15 +92,21 @@ class App:
             extra.append((b"connection", b"close"))
 
         send_identified = _with_headers(send, extra)
+        method, path = scope["method"], scope["path"]
+        methods = self._paths.methods(path)
         if ids.refusal:
-            await _error(431, ids.refusal)(scope, receive, send_identified)
-        elif scope["method"] == "OPTIONS" and scope["path"] in self._paths:
-            await Response(headers={"allow": "GET, HEAD, OPTIONS"}, media_type="text/html")(
+            await refusal(431, ids.refusal)(scope, receive, send_identified)
+        elif methods and method == "OPTIONS":
+            await Response(headers={"allow": ", ".join(methods)}, media_type="text/html")(
                 scope, receive, send_identified
             )
+        elif methods and method not in methods:
+            response = refusal(405, azureml.METHOD_NOT_ALLOWED)
+            response.headers["allow"] = ", ".join(methods)
+            await response(scope, receive, send_identified)
         else:
             # The server leaves the body of an answer to HEAD away.
-            as_get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            as_get = {**scope, "method": "GET"} if method == "HEAD" and not self._paths.takes_head(path) else scope
             await self._rest(as_get, receive, send_identified)
 
 
@@ -129,7 +134,7 @@ def _with_headers(send: Send, extra: azureml.Headers) -> Send:
     return send_more
 
 
-def build(target: Target, engine: Engine, *, path_prefix: str = "") -> FastAPI:
+def build(target: Target, engine: Engine, jobs: Jobs, *, path_prefix: str = "") -> FastAPI:
     """The routes beside `/score`. Raises BundleError if the bundle's openapi.json or examples are not usable."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -148,7 +153,7 @@ def build(target: Target, engine: Engine, *, path_prefix: str = "") -> FastAPI:
     async def health() -> Response:
         """Azure's probe: `Healthy` once init() is done and while a scorer is alive."""
         if not engine.ready:
-            return _error(503, engine.state)
+            return refusal(503, engine.state)
         return Response("Healthy", media_type="text/html")
 
     @app.get("/livez", summary="Whether the front answers", tags=["health"])
@@ -166,9 +171,10 @@ def build(target: Target, engine: Engine, *, path_prefix: str = "") -> FastAPI:
     async def readyz() -> Response:
         """200 once init() is done and while a scorer is alive."""
         if not engine.ready:
-            return _error(503, engine.state)
+            return refusal(503, engine.state)
         return Response(ServiceReady(scorers=engine.scorers).model_dump_json(), media_type=JSON)
 
+    batch_route.add(app, jobs)
     document = openapi.merged(app, target)
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -183,7 +189,7 @@ def build(target: Target, engine: Engine, *, path_prefix: str = "") -> FastAPI:
         try:
             found = swagger.find(asked[0] if asked else None)
         except RequestError as error:
-            return _error(error.status, error.message)
+            return refusal(error.status, error.message)
         return Response(found, media_type=JSON, headers={"x-ms-run-function-failed": "False"})
 
     docs_page.add(app, title=target.name)
@@ -194,17 +200,10 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     known = {404: azureml.NOT_FOUND, 405: azureml.METHOD_NOT_ALLOWED}
-    response = _error(error.status_code, known.get(error.status_code, str(error.detail)))
+    response = refusal(error.status_code, known.get(error.status_code, str(error.detail)))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _on_bug(_: Request, __: Exception) -> Response:
-    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, azureml.INTERNAL_ERROR)
-
-
-def _error(status: int, message: str) -> Response:
-    response = Response(azureml.error_body(message), status)
-    for name, value in azureml.error_headers(status):
-        response.headers[name.decode()] = value.decode()
-    return response
+    return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, azureml.INTERNAL_ERROR)

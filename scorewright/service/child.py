@@ -45,6 +45,10 @@ class Child:
         """The process's id."""
         return self._process.pid
 
+    def end(self) -> None:
+        """Ask it to end, by SIGTERM."""
+        self._process.terminate()
+
     def kill(self) -> None:
         """End it now."""
         self._process.kill()

@@ -82,6 +82,8 @@ class Front:
     def _server(self) -> HttpServer:
         # The web framework takes a while to import: the scorers load the model meanwhile.
         from scorewright.service import app
+        from scorewright.service.batch.jobs import Jobs
+        from scorewright.service.batch.roots import Roots
         from scorewright.service.http_server import HttpServer
         from scorewright.service.score_route import ScoreRoute
         from scorewright.service.v2_route import V2Route
@@ -104,11 +106,12 @@ class Front:
             log=self._log,
             access=settings.access_log,
         )
+        jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))
         return HttpServer.of(
             app.App(
                 score,
                 v2,
-                app.build(self._target, self.engine, path_prefix=settings.service_path_prefix),
+                app.build(self._target, self.engine, jobs, path_prefix=settings.service_path_prefix),
                 engine=self.engine,
                 own_headers=own,
                 cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
 from scorewright.service import log
+from scorewright.service.batch.roots import Roots
+from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import Fronts
@@ -83,6 +85,7 @@ class _Service:
         self._target = target
         self._listeners = listeners
         self._log = logger
+        self._roots = Roots.of(settings.batch_data, settings.batch_roots)
 
     async def run(self) -> None:
         """Until a signal has been obeyed, or an error ends it."""
@@ -100,11 +103,13 @@ class _Service:
                 audience=fronts,
                 logger=self._log,
             )
+            jobs = Supervisor(settings, self._target, self._roots, self._log)
             try:
                 await self._serve(front, fronts, pool, stop, hurry)
             finally:
                 await fronts.stop()
                 await pool.stop(hurry)
+                await jobs.stop()
 
     async def _serve(
         self, front: Front, fronts: Fronts, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -184,6 +184,29 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=2_000_000_000, description="Bytes a request's body may have; a larger one is answered 413."),
     ] = 100 * 1024 * 1024
+    batch_data: Annotated[
+        Path,
+        Field(
+            description="The data folder of batch jobs: relative inputs and outputs are relative to it, and it holds "
+            "their database."
+        ),
+    ] = Path("scorewright-data")
+    batch_roots: Annotated[
+        str,
+        Field(
+            description="Further folders and abfs:// prefixes that batch jobs may read and write, separated by commas."
+        ),
+    ] = ""
+    batch_max_jobs: Annotated[int, Field(ge=1, le=64, description="Batch jobs that run at once.")] = 1
+    batch_max_queued: Annotated[
+        int, Field(ge=0, le=100_000, description="Batch jobs that may wait; one more is answered 429.")
+    ] = 100
+    batch_entry_script: Annotated[
+        str | None,
+        Field(
+            description="A hand-written batch driver for jobs, relative to AML_APP_ROOT; a bundle brings its own.",
+        ),
+    ] = None
     allow_version_skew: Annotated[
         bool,
         Field(description="Start although library versions differ from those that made the model."),

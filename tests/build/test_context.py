@@ -139,6 +139,24 @@ def test_the_requirements_are_the_bundles_and_the_services(hand_made: Bundle) ->
     assert "fastapi==" in text(context, "requirements/constraints.txt")
 
 
+def test_with_batch_there_is_what_batch_jobs_need(hand_made: Bundle) -> None:
+    (hand_made.root / "requirements-batch.txt").write_text(
+        "-r requirements.txt\npandas==3.1.1\npyarrow==26.0.1", "utf-8"
+    )
+    bundle = with_manifest(hand_made)
+    named = {**bundle.manifest.model_dump(mode="json"), "files": hash_files(bundle.root)}
+    (bundle.root / MANIFEST).write_text(Manifest.model_validate(named).to_json(), "utf-8")
+    plain, batch = make_context(bundle), make_context(bundle, batch=True)
+    assert text(plain, "requirements/model.txt") == "numpy==2.4.6\nscikit-learn==1.9.1\n"
+    assert text(batch, "requirements/model.txt") == (
+        text(plain, "requirements/model.txt") + "pandas==3.1.1\npyarrow==26.0.1\n"
+    )
+    assert "dask" not in text(plain, "requirements/service.txt") + text(plain, "requirements/constraints.txt")
+    assert "dask[distributed]>=" in text(batch, "requirements/service.txt")
+    assert "extra" not in text(batch, "requirements/service.txt")
+    assert "distributed==" in text(batch, "requirements/constraints.txt")
+
+
 def test_a_bundle_that_pins_one_of_the_services_packages_goes_without_constraints(hand_made: Bundle) -> None:
     (hand_made.root / "requirements.txt").write_text("Typing_Extensions == 4.15.0\n", "utf-8")
     assert text(make_context(with_manifest(hand_made)), "requirements/constraints.txt") == ""

@@ -11,20 +11,23 @@ import re
 import site
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 
 import scorewright
 from scorewright.build import wheel
-from scorewright.build.wheel import package_wheel, service_requirements
+from scorewright.build.wheel import batch_requirements, package_wheel, service_requirements
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +95,46 @@ def test_a_package_that_is_not_installed_is_an_error_with_a_hint(monkeypatch: py
 
 
 def test_the_constraints_pin_all_that_the_service_pulls() -> None:
-    shipped = files("scorewright.build").joinpath("constraints.txt").read_text("utf-8")
-    pinned = {line.split("==")[0] for line in shipped.splitlines() if "==" in line}
-    needed: set[str] = set()
-    waiting = list(service_requirements())
+    assert _pinned("constraints.txt") == _pulled(service_requirements())
+
+
+def test_the_constraints_of_batch_scoring_pin_what_it_pulls_besides() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    pulled = _pulled([*project["optional-dependencies"]["batch"], *project["optional-dependencies"]["abfs"]])
+    # The bundle pins these itself, to what its model was made with.
+    of_the_bundle = {"pandas", "pyarrow", "numpy"}
+    assert _pinned("constraints-batch.txt") == pulled - _pinned("constraints.txt") - of_the_bundle
+
+
+def test_what_batch_scoring_requires_is_told_without_markers() -> None:
+    found = batch_requirements()
+    assert any(line.startswith("dask[distributed]>=") for line in found)
+    assert not any(";" in line or line.startswith("fastapi") for line in found)
+
+
+def _pinned(name: str) -> set[str]:
+    shipped = files("scorewright.build").joinpath(name).read_text("utf-8")
+    return {line.split("==")[0] for line in shipped.splitlines() if "==" in line}
+
+
+def _pulled(requirements: Iterable[str]) -> set[str]:
+    """What pip would install for these here, by name."""
+    needed: set[tuple[str, frozenset[str]]] = set()
+    waiting = [Requirement(line) for line in requirements]
     while waiting:
         requirement = waiting.pop()
-        found = re.match(r"[A-Za-z0-9._-]+", requirement)
-        assert found is not None
-        name = re.sub(r"[-_.]+", "-", found.group()).lower()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        wanted = (name, frozenset(requirement.extras))
         # What is only for other systems or Pythons is not installed here.
-        if "extra ==" in requirement or name in needed or not _installed(name):
+        if wanted in needed or not _installed(name):
             continue
-        needed.add(name)
-        waiting += distribution(name).requires or []
-    assert pinned == needed
+        needed.add(wanted)
+        for line in distribution(name).requires or []:
+            more = Requirement(line)
+            extras = requirement.extras or {""}
+            if more.marker is None or any(more.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(more)
+    return {name for name, _ in needed}
 
 
 def _installed(name: str) -> bool:

@@ -26,9 +26,14 @@ AZURE = CACHE / "azure/bin/python"
 """The Python of an environment that has us, flask and azureml-core."""
 
 
+PLAIN = CACHE / "plain/bin/python"
+"""The Python of an environment that has us and no flask: what our tests need brings it along."""
+
+
 def require_judge() -> None:
-    """Skip where azmlinfsrv is not installed; on CI that is a failure."""
+    """Skip where azmlinfsrv, or what it is compared with, is not installed; on CI that is a failure."""
     _require(JUDGE)
+    _require(PLAIN)
 
 
 def require_azure() -> None:

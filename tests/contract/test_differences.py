@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.contract.exchange import Asked, ask, post, raw_exchange
-from tests.contract.judge import judged_exit, judging_with, require_judge, starting
+from tests.contract.judge import PLAIN, judged_exit, judging_with, require_judge, starting
 from tests.contract.requests_sent import FORM, JSON, MULTIPART, UPLOAD
 from tests.contract.test_judge_scripts import laid_out
 from tests.contract.test_judge_serving import laid
@@ -54,7 +54,7 @@ def pair(stack: ExitStack, folder: Path, script: str, **environment: str) -> Pai
     words = ("--entry_script", f"{script}.py")
     log = folder / "judge.log"
     judge = stack.enter_context(judging_with(folder, log, *words, **environment))
-    server = stack.enter_context(serving(cwd=folder))(*words, **environment).ready()
+    server = stack.enter_context(serving(cwd=folder, python=PLAIN))(*words, **environment).ready()
     return Pair(judge, server.url, server, log)
 
 
@@ -196,13 +196,13 @@ def test_what_options_are_allowed(text: Pair) -> None:
 def test_a_setting_that_makes_no_sense(arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return 1"})
     words = ("--entry_script", "score.py", *arguments)
-    with judging_with(folder, tmp_path / "log", *words, **environment), serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words, **environment), serving(cwd=folder, python=PLAIN) as serve:
         assert serve(*words, **environment).process.wait(30) == 2
 
 
 def test_shortened_flags(tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return 1"})
-    with judging_with(folder, tmp_path / "log", "--entry", "score.py"), serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", "--entry", "score.py"), serving(cwd=folder, python=PLAIN) as serve:
         assert serve("--entry", "score.py").process.wait(30) == 2
 
 
@@ -212,7 +212,7 @@ def test_probes_that_come_too_early(tmp_path: Path) -> None:
     )
     folder = laid(tmp_path / "app", {"score.py": script})
     words = ("--entry_script", "score.py")
-    with serving(cwd=folder) as serve, ThreadPoolExecutor(1) as threads:
+    with serving(cwd=folder, python=PLAIN) as serve, ThreadPoolExecutor(1) as threads:
         server = serve(*words).listening()
         early = ask(server.url, PROBE)
         assert (early.status, dict(early.headers)["retry-after"]) == (503, "1")
@@ -242,7 +242,7 @@ def test_more_requests_than_there_is_room_for(tmp_path: Path) -> None:
     words = ("--entry_script", "score.py")
     with (
         judging_with(folder, tmp_path / "log", *words) as judge,
-        serving(cwd=folder) as serve,
+        serving(cwd=folder, python=PLAIN) as serve,
         ThreadPoolExecutor(6) as threads,
     ):
         ours = serve(*words, "--max-concurrent-requests-per-instance", "2").ready().url
@@ -272,7 +272,7 @@ def test_a_worker_that_cannot_be_replaced(tmp_path: Path) -> None:
         """
     folder = laid(tmp_path / "app", {"score.py": script})
     words = ("--entry_script", "score.py")
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         server = serve(*words).ready()
         assert ask(server.url, post(1)).status == 500
         server.line("A scorer cannot be replaced: init.. in .* failed")
@@ -346,7 +346,7 @@ def test_what_is_logged_without_any_set_up(tmp_path: Path) -> None:
     script = "import logging\ndef init():\n    logging.info('of init')\ndef run(data):\n    return 1\n"
     folder = laid(tmp_path / "app", {"score.py": script})
     words = ("--entry_script", "score.py")
-    with judging_with(folder, tmp_path / "log", *words), serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words), serving(cwd=folder, python=PLAIN) as serve:
         serve(*words).ready().line(r"INFO \[\d+\] of init$")
         assert "of init" not in (tmp_path / "log").read_text()
 
@@ -356,7 +356,7 @@ def test_modules_beside_the_script(tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", {"code/score.py": script, "code/helper.py": ""})
     words = ("--entry_script", "code/score.py")
     assert judged_exit(folder, *words) == 3
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         serve(*words).ready()
 
 
@@ -366,7 +366,7 @@ def test_init_with_workers_preloaded(tmp_path: Path) -> None:
     judge, ours = (laid(tmp_path / name, {"score.py": script}) for name in ("judge", "ours"))
     with (
         judging_with(judge, tmp_path / "log", *words, WORKER_PRELOAD="true"),
-        serving(cwd=ours) as serve,
+        serving(cwd=ours, python=PLAIN) as serve,
     ):
         server = serve(*words, WORKER_PRELOAD="true")
         server.line("WORKER_PRELOAD is set; each scorer calls init")
@@ -379,7 +379,7 @@ def test_the_exit_code_of_wrong_words(tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", {"bad.json": "{", "score.py": ""})
     for words, code in ((("--no_flag",), 1), (("--entry_script", "score.py", "--config_file", "bad.json"), 3)):
         assert judged_exit(folder, *words) == code
-        with serving(cwd=folder) as serve:
+        with serving(cwd=folder, python=PLAIN) as serve:
             assert serve(*words).process.wait(30) == 2
 
 
@@ -388,7 +388,7 @@ def test_settings_in_a_file_that_azmlinfsrv_passes_over(tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", files)
     words = ("--entry_script", "score.py")
     asked = Asked(body=b"x", headers=(("Origin", "https://a.example"),))
-    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder, python=PLAIN) as serve:
         ours = serve(*words).ready().url
         allowed = ("access-control-allow-origin", "https://a.example")
         assert (allowed in ask(judge, asked).headers, allowed in ask(ours, asked).headers) == (False, True)
@@ -399,7 +399,7 @@ def test_an_empty_environment_variable(tmp_path: Path) -> None:
 
     folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return 1"})
     words, empty = ("--entry_script", "score.py"), {"SERVER_VERSION_LOG_RESPONSE_ENABLED": ""}
-    with judging_with(folder, tmp_path / "log", *words, **empty) as judge, serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words, **empty) as judge, serving(cwd=folder, python=PLAIN) as serve:
         ours = serve(*words, **empty).ready().url
         assert ["x-ms-server-version" in httpx.get(url).headers for url in (judge, ours)] == [False, True]
 
@@ -411,7 +411,7 @@ def test_a_worker_that_takes_too_long(tmp_path: Path) -> None:
     words = ("--entry_script", "score.py")
     with (
         judging_with(folder, tmp_path / "log", *words, WORKER_TIMEOUT="1") as judge,
-        serving(cwd=folder) as serve,
+        serving(cwd=folder, python=PLAIN) as serve,
     ):
         ours = serve(*words, WORKER_TIMEOUT="1").ready().url
         assert dict(ask(judge, post(1)).headers)["content-type"] == "text/html"
@@ -434,7 +434,7 @@ def test_a_run_that_cannot_be_interrupted(tmp_path: Path) -> None:
     words = ("--entry_script", "score.py")
     with (
         judging_with(folder, tmp_path / "log", *words, SCORING_TIMEOUT_MS="200") as judge,
-        serving(cwd=folder) as serve,
+        serving(cwd=folder, python=PLAIN) as serve,
     ):
         server = serve(*words, SCORING_TIMEOUT_MS="200").ready()
         timeout = (500, {"message": "Scoring timeout after 200 ms"})
@@ -450,7 +450,7 @@ def test_time_spent_in_the_queue(tmp_path: Path) -> None:
     words = ("--entry_script", "score.py")
     with (
         judging_with(folder, tmp_path / "log", *words, SCORING_TIMEOUT_MS="1000") as judge,
-        serving(cwd=folder) as serve,
+        serving(cwd=folder, python=PLAIN) as serve,
         ThreadPoolExecutor(3) as threads,
     ):
         ours = serve(*words, SCORING_TIMEOUT_MS="1000").ready().url
@@ -463,7 +463,7 @@ def test_time_spent_in_the_queue(tmp_path: Path) -> None:
 def test_bodies_have_a_limit(tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", {"score.py": "def init(): pass\ndef run(data): return len(data)"})
     words = ("--entry_script", "score.py")
-    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder, python=PLAIN) as serve:
         ours = serve(*words, SCOREWRIGHT_MAX_BODY_BYTES="1000").ready().url
         large = Asked(body=b"x" * 1001)
         assert (ask(judge, large).status, ask(ours, large).status) == (200, 413)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.exchange import Asked, ask, post, without
-from tests.contract.judge import AZURE, judging_with, require_azure, require_judge
+from tests.contract.judge import AZURE, PLAIN, judging_with, require_azure, require_judge
 from tests.contract.requests_sent import ANY, IDS, RAW, RESPONSES, SCHEMA, SCHEMA_ARRAYS, SLOW, TEXT, VALUES
 from tests.service.servers import serving
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.judge
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
-HERE, WITH_FLASK = "as installed", "with flask and azureml-core"
+WITHOUT, WITH_FLASK = "without flask", "with flask and azureml-core"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Case:
     asked: list[Asked]
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
-    environments: tuple[str, ...] = (HERE, WITH_FLASK)
+    environments: tuple[str, ...] = (WITHOUT, WITH_FLASK)
 
 
 FLASK = [
@@ -57,7 +57,7 @@ CASES = [
     Case("raw", ANY + IDS + RAW),
     Case("raw_stream", RAW),
     Case("response", RESPONSES),
-    Case("response", RESPONSES, environment=(("AML_CORS_ORIGINS", "*"),), environments=(HERE,)),
+    Case("response", RESPONSES, environment=(("AML_CORS_ORIGINS", "*"),), environments=(WITHOUT,)),
     Case("late_flask", [post([1], ("X-Mine", "1"))], environments=(WITH_FLASK,)),
     Case("driver", [post([1]), Asked("GET", "/score?a=1")]),
     Case("surroundings", [post([1])], arguments=("--model_dir", "models/churn/3", "--worker_count", "2")),
@@ -81,14 +81,13 @@ def laid_out(folder: Path) -> Path:
 def both(folder: Path, case: Case, environment: str) -> Iterator[tuple[str, str]]:
     """azmlinfsrv and ours with the same words, and their URLs."""
     words = ("--entry_script", f"{case.script}.py", *case.arguments)
-    own = {} if environment == HERE else {"python": AZURE}
     with ExitStack() as stack:
         judge = stack.enter_context(judging_with(folder, folder / "judge.log", *words, **dict(case.environment)))
-        serve = stack.enter_context(serving(cwd=folder, **own))
+        serve = stack.enter_context(serving(cwd=folder, python=PLAIN if environment == WITHOUT else AZURE))
         yield judge, serve(*words, **dict(case.environment)).ready().url
 
 
-ALWAYS_HERE = {"allow", "x-ms-run-function-failed"}
+ALWAYS_WITHOUT = {"allow", "x-ms-run-function-failed"}
 """Headers that every answer of ours has: those that azmlinfsrv has too are compared before they are dropped."""
 UNROUTED = {"x-request-id", "x-ms-request-id", "x-ms-client-request-id"}
 
@@ -96,7 +95,7 @@ UNROUTED = {"x-request-id", "x-ms-request-id", "x-ms-client-request-id"}
 def compared(theirs: Answered, mine: Answered) -> tuple[Answered, Answered]:
     """What must be equal: all but what docs/compatibility.md lists for every answer."""
     have = {name for name, _ in theirs.headers}
-    dropped = (ALWAYS_HERE | (UNROUTED if mine.status in {404, 405} else set())) - have
+    dropped = (ALWAYS_WITHOUT | (UNROUTED if mine.status in {404, 405} else set())) - have
     return theirs, without(mine, dropped)
 
 

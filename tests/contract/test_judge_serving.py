@@ -15,7 +15,7 @@ import pytest
 from scorewright.build.context import make_context
 from scorewright.bundle import Bundle
 from tests.contract.exchange import Asked, ask, post
-from tests.contract.judge import AZURE, judged_exit, judging_with, require_azure, require_judge
+from tests.contract.judge import AZURE, PLAIN, judged_exit, judging_with, require_azure, require_judge
 from tests.contract.test_judge_scripts import compared, laid_out
 from tests.service.servers import WAIT_SECONDS, serving
 
@@ -86,7 +86,10 @@ def test_a_script_is_found_as_azmlinfsrv_finds_it(start: Start, tmp_path: Path) 
     require_judge()
     folder = laid(tmp_path / "app", start.files)
     log = tmp_path / "judge.log"
-    with judging_with(folder, log, *start.arguments, **start.environment) as judge, serving(cwd=folder) as serve:
+    with (
+        judging_with(folder, log, *start.arguments, **start.environment) as judge,
+        serving(cwd=folder, python=PLAIN) as serve,
+    ):
         ours = serve(*start.arguments, **start.environment).ready().url
         theirs, mine = compared(ask(judge, post([1, "é"])), ask(ours, post([1, "é"])))
     assert (mine, mine.body) == (theirs, json.dumps(json.dumps([1, "é"])).encode())
@@ -121,7 +124,7 @@ REFUSED = {
 def test_what_azmlinfsrv_refuses_to_start_is_refused_with_its_exit_code(script: str, tmp_path: Path) -> None:
     require_judge()
     folder = laid(tmp_path / "app", {"score.py": script})
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         server = serve("--entry_script", "score.py")
         assert judged_exit(folder, "--entry_script", "score.py") == 3
         assert server.process.wait(WAIT_SECONDS) == 3
@@ -141,7 +144,7 @@ def test_what_azmlinfsrv_refuses_to_start_is_refused_with_its_exit_code(script: 
 def test_wrong_words_are_refused_by_both(arguments: tuple[str, ...], judged: int, code: int, tmp_path: Path) -> None:
     require_judge()
     folder = laid(tmp_path / "app", {"score.py": ECHO, "bad.json": "{"})
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         server = serve(*arguments)
         assert judged_exit(folder, *arguments) == judged
         assert server.process.wait(WAIT_SECONDS) == code
@@ -177,7 +180,7 @@ def test_browsers_are_let_in_from_the_same_origins(allowed: str, tmp_path: Path)
     require_judge()
     folder = laid(tmp_path / "app", {"score.py": ECHO})
     words = ("--entry_script", "score.py", "--access_control_allow_origins", allowed)
-    with judging_with(folder, tmp_path / "judge.log", *words) as judge, serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "judge.log", *words) as judge, serving(cwd=folder, python=PLAIN) as serve:
         ours = serve(*words).ready().url
         asked = [Asked("GET", path) for path in ("/", "/score", "/swagger.json")]
         for origin in ORIGINS:
@@ -245,7 +248,7 @@ def test_the_layouts_of_a_model_folder(layout: str, model_dir: str, expression: 
     script = f"import os\ndef init(): pass\n{found}"
     folder = laid(tmp_path / "app", {"score.py": script, f"azureml-models/{layout}": "", "azureml-models/a/2/x": ""})
     words = ("--entry_script", "score.py", "--model_dir", str(folder / "azureml-models" / model_dir))
-    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder, python=PLAIN) as serve:
         theirs, mine = ask(judge, post(1)), ask(serve(*words).ready().url, post(1))
     assert (mine.status, mine) == (200, theirs)
 
@@ -255,7 +258,10 @@ def test_whether_the_servers_version_is_told(told: str, tmp_path: Path) -> None:
     require_judge()
     folder = laid(tmp_path / "app", {"score.py": ECHO})
     words, environment = ("--entry_script", "score.py"), {"SERVER_VERSION_LOG_RESPONSE_ENABLED": told}
-    with judging_with(folder, tmp_path / "log", *words, **environment) as judge, serving(cwd=folder) as serve:
+    with (
+        judging_with(folder, tmp_path / "log", *words, **environment) as judge,
+        serving(cwd=folder, python=PLAIN) as serve,
+    ):
         ours = serve(*words, **environment).ready().url
         found = ["x-ms-server-version" in httpx.post(f"{url}/score", content=b"x").headers for url in (judge, ours)]
     assert found[0] == found[1]
@@ -288,10 +294,11 @@ def test_a_logging_json_written_for_azmlinfsrv_gives_the_same_lines(tmp_path: Pa
         """
     folder = laid(tmp_path / "app", {"score.py": script, "logging.json": json.dumps(config)})
     words = ("--entry_script", "score.py")
-    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder) as serve:
+    with judging_with(folder, tmp_path / "log", *words) as judge, serving(cwd=folder, python=PLAIN) as serve:
         server = serve(*words).ready()
         for url in (judge, server.url):
             assert ask(url, post(1)).status == 200
+        server.line("logged in run")
         logs = [(tmp_path / "log").read_text().splitlines(), server.log.splitlines()]
     for line in ("INFO printed in init", "DEBUG logged in init", "INFO printed in run", "INFO logged in run"):
         assert [log.count(f"OWN {line}") for log in logs] == [1, 1], line
@@ -301,7 +308,7 @@ def test_a_debugger_that_is_not_installed(tmp_path: Path) -> None:
     """azmlinfsrv ends too, with 255, after the same words."""
     require_judge()
     folder = laid(tmp_path / "app", {"score.py": ECHO})
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         server = serve("--entry-script", "score.py", AZUREML_DEBUG_PORT="5678")
         assert server.process.wait(WAIT_SECONDS) == 3
         server.line("AZUREML_DEBUG_PORT is set, and debugpy is not installed.")
@@ -311,7 +318,7 @@ def test_a_debugger_is_connected_before_the_script_is_loaded(tmp_path: Path) -> 
     """A stand-in for debugpy that writes down what it is asked."""
     stand_in = "def connect(port):\n    print('connect', port)\ndef wait_for_client():\n    print('wait')\n"
     folder = laid(tmp_path / "app", {"score.py": "print('loaded')\n" + ECHO, "lib/debugpy.py": stand_in})
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         server = serve("--entry-script", "score.py", AZUREML_DEBUG_PORT="5678", PYTHONPATH=str(folder / "lib")).ready()
         told = [line.rpartition("] ")[2] for line in server.log.splitlines()]
         assert [line for line in told if line in {"connect 5678", "wait", "loaded"}] == [
@@ -346,7 +353,7 @@ def test_the_real_packages_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_second_port_answers_probes(tmp_path: Path) -> None:
     folder = laid(tmp_path / "app", {"score.py": ECHO})
-    with serving(cwd=folder) as serve:
+    with serving(cwd=folder, python=PLAIN) as serve:
         server = serve("--entry-script", "score.py", "--health-port", "0", SEPERATE_HEALTH_ENDPOINT="true").ready()
         urls = [line.rpartition(" ")[2].rstrip(".") for line in server.log.splitlines() if " listens on " in line]
         assert len(set(urls)) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden" / "plan.txt"
 
 
-def plan(image: str, *, port: int = 5001, bundle: Path | None = None, **given: Any) -> LocalPlan:
-    return Local(port, bundle).plan(DeploySettings.of(image, **given))
+def plan(
+    image: str, *, port: int = 5001, bundle: Path | None = None, data: Path | None = None, **given: Any
+) -> LocalPlan:
+    return Local(port, bundle, data=data).plan(DeploySettings.of(image, **given))
 
 
 def test_the_plan_is_a_docker_run_without_secrets(
@@ -45,6 +48,7 @@ def test_the_plan_as_json(hand_made: Bundle, command: Command, monkeypatch: pyte
         "target": "local",
         "url": "http://127.0.0.1:5001",
         "bundle": str(hand_made.root),
+        "data": None,
         "name": "churn",
         "image": "churn:3",
         "probes": {"start": 300, "period": 10, "timeout": 5, "failures": 3},
@@ -60,6 +64,30 @@ def test_the_plan_is_written_as_a_script(command: Command, tmp_path: Path) -> No
     ran = command("deploy", "local", "churn:3", "--out", tmp_path / "plan")
     assert ran.out == f"{tmp_path}/plan/run.sh\n"
     assert (tmp_path / "plan" / "run.sh").read_text("utf-8").startswith("#!/bin/sh\ndocker run --detach")
+
+
+def test_a_data_folder_is_mounted_for_who_owns_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    todo = plan("churn", data=tmp_path)
+    assert f"{tmp_path}:/var/lib/scorewright" in shlex.split(todo.describe())
+    owner = tmp_path.stat()
+    assert todo.user == (f"{owner.st_uid}:{owner.st_gid}" if owner.st_uid else None)
+
+
+def test_a_data_folder_that_the_container_could_not_use_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder"):
+        plan("churn", data=tmp_path / "missing")
+    tmp_path.chmod(0o755)
+    if os.getuid() == 0:
+        with pytest.raises(UsageError, match="may only be written by root") as refused:
+            plan("churn", data=tmp_path)
+        assert refused.value.hint == f"chown 10001 {tmp_path}"
+
+
+def test_the_variable_of_the_data_folder_is_not_to_be_set() -> None:
+    with pytest.raises(UsageError, match="SCOREWRIGHT_BATCH_DATA is for the deployment to set") as refused:
+        plan("churn", env={"SCOREWRIGHT_BATCH_DATA": "/tmp"})
+    assert refused.value.hint == "Use --data."
 
 
 def test_no_secret_is_shown_anywhere() -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scorewright.contract.answer import answer
 from scorewright.contract.script import EntryScript
@@ -90,11 +90,14 @@ class Scripts:
         self._bundles: dict[str, Bundle] = {}
 
     def __call__(
-        self, build: Callable[[], tuple[Any, Any]], file: str = "score.py"
+        self,
+        build: Callable[[], tuple[Any, Any]],
+        file: str = "score.py",
+        runtime: Literal["native", "onnx"] = "native",
     ) -> AbstractContextManager[EntryScript]:
-        name = build.__name__
+        name = f"{build.__name__}-{runtime}"
         if name not in self._bundles:
             model, sample = build()
-            self._bundles[name] = generate(model, sample, out=self._folder / name)
+            self._bundles[name] = generate(model, sample, out=self._folder / name, runtime=runtime)
         bundle = self._bundles[name]
         return loaded_from(bundle.root / file, bundle.model_dir)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from scorewright.bundle import Bundle
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = ("array", "columns", "text", "array_onnx", "columns_onnx", "network", "several", "several_onnx")
-KERAS = ("network", "several", "several_onnx")
+NAMES = ("array", "columns", "text", "array_onnx", "columns_onnx", "network", "image", "several", "several_onnx")
+KERAS = ("network", "image", "several", "several_onnx")
 SCRIPTS = ("score.py", "batch_score.py")
 
 
@@ -83,6 +83,13 @@ def network() -> tuple[Any, Any]:
 
     keras.utils.set_random_seed(0)
     return MODELS["tabular"](), pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["a", "b", "c", "d"])
+
+
+def image() -> tuple[Any, Any]:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return MODELS["image"](), None
 
 
 def several_onnx() -> tuple[Any, Any]:

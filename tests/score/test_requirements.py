@@ -24,8 +24,11 @@ def test_tensorflow_is_the_cpu_build_on_linux_x86() -> None:
 
 def test_batch_needs_what_the_model_does_not_bring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "installed", lambda names: {"pandas": "3.1.1"})
-    assert requirements.batch_requirements(VERSIONS) == ["pandas==3.1.1", "pyarrow>=18"]
-    assert requirements.batch_requirements({**VERSIONS, "pandas": "2.2.0"}) == ["pyarrow>=18"]
+    assert requirements.batch_requirements(VERSIONS, images=False) == ["pandas==3.1.1", "pyarrow>=18"]
+    assert requirements.batch_requirements({**VERSIONS, "pandas": "2.2.0"}, images=True) == [
+        "pyarrow>=18",
+        "pillow>=11,<14",
+    ]
 
 
 def test_conda_is_for_azures_own_images() -> None:

@@ -76,7 +76,7 @@ def test_an_unknown_path_is_404_json(path: str, client: httpx.Client) -> None:
 
 def test_a_wrong_method_is_405_json(client: httpx.Client) -> None:
     answer = client.post("/livez")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert answer.json() == {"message": "The method is not allowed for the requested URL."}
     assert answer.headers["x-ms-run-function-failed"] == "False"
 
@@ -88,6 +88,7 @@ def test_the_description_is_valid_and_joins_the_bundles_with_the_services(client
     model = "/v2/models/hand-written"
     assert set(document["paths"]) == {
         *("/score", "/", "/livez", "/readyz", "/v2", "/v2/health/live", "/v2/health/ready"),
+        *("/batch/jobs", "/batch/jobs/{job_id}", "/batch/jobs/{job_id}/results/{name}"),
         *(f"{path}{rest}" for path in (model, f"{model}/versions/1") for rest in ("", "/ready", "/infer")),
     }
     assert document["info"] == BUNDLES_OPENAPI["info"]

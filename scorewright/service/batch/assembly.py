@@ -24,10 +24,11 @@ def assemble(folder: JobFolder, notes: Sequence[dict[str, Any]], form: OutputFor
 
     Raises BatchError if the mini-batches have different columns, LocationError if it cannot be written.
     """
-    place = folder.output.child(name)
+    place, draft = folder.output.child(name), folder.draft(name)
     if form != "azure":
         _same_columns(notes)
-    with place.writer() as file:
+    # Of a blob nothing is there before all of it; of a file there may be a part, if a kill leaves it.
+    with (draft if place.is_local else place).writer() as file:
         if form == "parquet":
             _write_parquet(folder, notes, file)
         else:
@@ -35,6 +36,8 @@ def assemble(folder: JobFolder, notes: Sequence[dict[str, Any]], form: OutputFor
                 file.write(_header(notes[0]["columns"]))
             for note in notes:
                 file.write(_piece(folder, note))
+    if place.is_local:
+        draft.rename(place)
     return place.url
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from adlfs import AzureBlobFileSystem
+from azure.core.exceptions import ClientAuthenticationError
 from azure.core.utils import parse_connection_string
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
@@ -16,8 +19,8 @@ PIECE = 4 << 20
 """Bytes of one request. A connection that is cut costs one piece, which is asked for up to three times."""
 AT_ONCE = 64 << 20
 """Bytes that are still written by one request. What is written in blocks cannot be written by two at a time."""
-PATIENCE: dict[str, Any] = {"initial_backoff": 0.5, "increment_base": 1.8, "retry_total": 5, "random_jitter_range": 0.5}
-"""A server that does not answer, or is busy, is asked again for about half a minute; azure-storage-blob's own waits
+PATIENCE: dict[str, Any] = {"initial_backoff": 0.5, "increment_base": 2, "retry_total": 4, "random_jitter_range": 0.5}
+"""A server that does not answer, or is busy, is asked again for half a minute; azure-storage-blob's own waits
 begin at 15 s, which suits neither a dropped connection nor a busy server."""
 CONNECTIONS = 4
 
@@ -32,6 +35,8 @@ def filesystem(account: str | None, suffix: str) -> AzureBlobFileSystem:
 
 @cache
 def _filesystem(account: str | None, suffix: str, _: int) -> AzureBlobFileSystem:
+    # Azure's packages warn of each cut connection, which is then tried again: for who has set up logging.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     return _Account(
         account_name=account,
         account_suffix=suffix,
@@ -40,6 +45,21 @@ def _filesystem(account: str | None, suffix: str, _: int) -> AzureBlobFileSystem
         use_listings_cache=False,
         skip_instance_cache=True,
     )
+
+
+def forget() -> None:
+    """Connect anew next time: the credentials in the environment have changed."""
+    _filesystem.cache_clear()
+
+
+class _Patience(ExponentialRetry):  # type: ignore[misc]
+    """Azure's own way to ask again, but not for credentials: who has none now has none in a minute."""
+
+    def increment(self, settings: Any, request: Any, response: Any = None, error: Any = None, **given: Any) -> bool:
+        """Whether to ask again."""
+        return not isinstance(error, ClientAuthenticationError) and bool(
+            super().increment(settings, request, response, error, **given)
+        )
 
 
 class _Account(AzureBlobFileSystem):  # type: ignore[misc]
@@ -53,17 +73,24 @@ class _Account(AzureBlobFileSystem):  # type: ignore[misc]
     def do_connect(self) -> None:
         """Make the client. Nothing is sent yet."""
         settings = {
-            "retry_policy": ExponentialRetry(**PATIENCE),
+            "retry_policy": _Patience(**PATIENCE),
             "max_single_get_size": PIECE,
             "max_chunk_get_size": PIECE,
             "max_single_put_size": AT_ONCE,
             "max_block_size": PIECE,
         }
         given = os.environ.get("AZURE_STORAGE_CONNECTION_STRING")
+        if given:
+            try:
+                if self.named is None or _account_of(given) in (None, self.named):
+                    self.service_client = BlobServiceClient.from_connection_string(given, **settings)
+                    return
+            except ValueError:
+                raise LocationError(
+                    "AZURE_STORAGE_CONNECTION_STRING is no connection string.",
+                    hint="Copy it anew: in Azure's portal it is under the storage account's access keys.",
+                ) from None
         account = self.named or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
-        if given and self.named in (None, _account_of(given)):
-            self.service_client = BlobServiceClient.from_connection_string(given, **settings)
-            return
         if not account:
             raise UsageError(
                 "It is not said which storage account is meant.",
@@ -85,12 +112,10 @@ class _Account(AzureBlobFileSystem):  # type: ignore[misc]
 
 
 def _account_of(connection_string: str) -> str | None:
-    try:
-        parts = parse_connection_string(connection_string, case_sensitive_keys=False)
-    except ValueError:
-        raise LocationError(
-            "AZURE_STORAGE_CONNECTION_STRING is no connection string.",
-            hint="Copy it anew: in Azure's portal it is under the storage account's access keys.",
-        ) from None
-    name = parts.get("accountname") or parts.get("blobendpoint", "").partition("://")[2].partition(".")[0]
-    return str(name) or None
+    """Whose connection string it is; None if it does not say. Raises ValueError if it is none."""
+    parts = parse_connection_string(connection_string, case_sensitive_keys=False)
+    if name := parts.get("accountname"):
+        return str(name)
+    endpoint = urlsplit(parts.get("blobendpoint", ""))
+    host = endpoint.hostname or ""
+    return (host.partition(".")[0] if ".blob." in host else endpoint.path.strip("/").partition("/")[0]) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -42,35 +43,18 @@ class Cluster:
     @classmethod
     @contextlib.contextmanager
     def of(
-        cls, scheduler: str | None, job: str, order: Order, settings: BatchSettings, logs: str | None
+        cls, scheduler: str | None, job: str, order: Order, settings: BatchSettings, logs: str | None, most: int
     ) -> Iterator[Cluster]:
         """Connect to the scheduler, or start a cluster here, and have its workers know the job.
+
+        `most` is how many workers there is something to do for.
 
         Raises BatchError if the scheduler does not answer.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS}))
-            address: Any = scheduler
-            if scheduler is None:
-                # Whoever reaches a scheduler has code of his run: this one takes only who has the job's own key.
-                address = stack.enter_context(
-                    LocalCluster(
-                        n_workers=settings.max_concurrency,
-                        threads_per_worker=1,
-                        memory_limit=0,
-                        security=True,
-                        dashboard_address=None,
-                        silence_logs=40,
-                        local_directory=order.scratch,
-                    )
-                )
-            try:
-                client = stack.enter_context(Client(address, timeout=CONNECT_SECONDS, set_as_default=False))
-            except (OSError, ValueError) as error:
-                raise BatchError(
-                    f"The Dask scheduler {scheduler} does not answer: {error}.",
-                    hint="Is it running, and is that its address (tcp://HOST:8786)?",
-                ) from None
+            workers = min(settings.max_concurrency, most)
+            client = stack.enter_context(_connected(scheduler) if scheduler is not None else _own(workers, order))
             plugin = host.Host(
                 job,
                 order,
@@ -137,3 +121,38 @@ class Cluster:
         finally:
             future.release()
         return answer
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BatchError(
+            f"The Dask scheduler {scheduler} does not answer: {error}.",
+            hint="Is it running, and is that its address (tcp://HOST:8786)?",
+        ) from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _own(workers: int, order: Order) -> Iterator[Client]:
+    """A cluster within this process: its workers only wait for the processes that they hold, one each.
+
+    Nobody else reaches it: it listens to nothing but the loopback address, and there to no task.
+    """
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=False,
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                silence_logs=logging.ERROR,
+                local_directory=order.scratch,
+            )
+        )
+        yield stack.enter_context(Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False))

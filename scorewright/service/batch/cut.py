@@ -84,6 +84,10 @@ def read(piece: Slice) -> BinaryIO:
         from scorewright.service.batch.parquet_slices import read_parquet_slice
 
         return read_parquet_slice(piece)
+    if piece.suffix == ".npy":
+        from scorewright.service.batch.npy_slices import read_npy_slice
+
+        return read_npy_slice(piece)
     content = Location.of(piece.file.url).read_range(piece.start, piece.stop)
     return io.BytesIO(piece.head.encode("latin-1") + content)
 

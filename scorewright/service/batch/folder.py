@@ -5,6 +5,7 @@
       plan.jsonl       the mini-batches, a line each
       results/         of each that is scored, its piece and then its note
       files/           of each, what the script wrote itself
+      draft/           the result while it is put together
       partitions/      the rows of mini-batches that are made by keys
       logs/            what scripts printed
       report.json      how it ended
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.errors import LocationError
 from scorewright.service.batch.mini_batch import MiniBatch
-from scorewright.service.batch.plan import PARTITIONS
 from scorewright.service.batch.progress import ERRORS_KEPT, ItemError, Progress
 from scorewright.service.batch.scores import FILES, RESULTS
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 NAME = "_scorewright"
 _JOB, _PLAN, _REPORT, _ERRORS, LOGS, _LOCK = "job.json", "plan.jsonl", "report.json", "errors.jsonl", "logs", "lock"
+_DRAFT = "draft"
+_KEPT = {_REPORT, _ERRORS, LOGS, _LOCK}
 
 
 class JobFolder:
@@ -65,6 +67,22 @@ class JobFolder:
                 ) from None
             yield
 
+    def require_new(self) -> None:
+        """Raise LocationError if there is anything but what a job left that has scored nothing."""
+        if [name for name in self.output.names() if name != NAME] or not self._unscored():
+            raise LocationError(
+                f"{self.output.url} is not empty.",
+                hint="Choose a folder that is new; --resume goes on with a job that was interrupted there.",
+            )
+
+    def forget_unscored(self) -> None:
+        """Remove what a job left that has scored nothing: there is nothing to go on with."""
+        if self._unscored():
+            self.clear()
+
+    def _unscored(self) -> bool:
+        return not self.work.child(_REPORT).exists() and not self.work.child(RESULTS).names()
+
     def begun(self) -> dict[str, Any] | None:
         """What was asked for, if there is a job."""
         return self._json(_JOB)
@@ -95,6 +113,10 @@ class JobFolder:
         """A mini-batch's part of the result."""
         return self.work.child(RESULTS, f"{number:07d}.piece").read()
 
+    def draft(self, name: str) -> Location:
+        """Where the result is put together before it gets its name in the output."""
+        return self.work.child(_DRAFT, name)
+
     def file(self, number: int, name: str) -> Location:
         """A file that the script wrote for a mini-batch."""
         return self.work.child(FILES, f"{number:07d}", *name.split("/"))
@@ -106,14 +128,18 @@ class JobFolder:
     def end(
         self, asked: dict[str, Any], progress: Progress, results: Sequence[str], errors: Sequence[ItemError]
     ) -> None:
-        """Write down how it ended, and remove what is of no more use."""
+        """Write down how it ended."""
         if errors:
             lines = b"".join(json.dumps(asdict(error)).encode() + b"\n" for error in errors)
             self.work.child(_ERRORS).put(lines)
         told = {**asked, "progress": asdict(progress), "results": list(results)}
         self.work.child(_REPORT).put(json.dumps(told, indent=2).encode())
-        for name in (RESULTS, FILES, PARTITIONS, _PLAN, _JOB):
-            self.work.child(name).remove()
+
+    def clear(self) -> None:
+        """Remove what is of no more use once it has ended."""
+        for name in self.work.names():
+            if name not in _KEPT:
+                self.work.child(name).remove()
 
     def _json(self, name: str) -> dict[str, Any] | None:
         place = self.work.child(name)

@@ -20,7 +20,8 @@ def read(source: BinaryIO, suffix: str) -> pd.DataFrame:
     import pandas as pd
 
     if suffix == ".csv":
-        return pd.read_csv(source)
+        # Else the first field of a row that is longer than the header would be taken for its name.
+        return pd.read_csv(source, index_col=False)
     if suffix == ".parquet":
         return pd.read_parquet(source)
     if suffix in (".jsonl", ".ndjson"):

@@ -80,13 +80,11 @@ def run(
     for file in files:
         permitted(file.url)
     folder = JobFolder(output)
-    if not job.resume and output.names():
-        raise LocationError(
-            f"{output.url} is not empty.",
-            hint="Choose a folder that is new; --resume goes on with a job that was interrupted there.",
-        )
+    running = _Running(job, files, folder, on_progress, cancelled)
+    if not job.resume:
+        folder.require_new()
     with folder.held():
-        running = _Running(job, files, folder, on_progress, cancelled)
+        folder.forget_unscored()
         done = running.ended_before()
         if done is not None:
             return replace(done, seconds=time.monotonic() - started)
@@ -122,6 +120,7 @@ class _Running:
         if report is None:
             return None
         self._must_be_same(report)
+        self._folder.clear()
         return Summary(told(report["progress"]), tuple(report["results"]), 0.0)
 
     def run(self) -> list[str]:
@@ -153,6 +152,7 @@ class _Running:
         self._tell(step="done")
         errors.sort(key=lambda error: (error.file, error.row or 0))
         self._folder.end(self._asked, self.progress, results, errors)
+        self._folder.clear()
         return results
 
     def _planned(self) -> list[MiniBatch]:
@@ -187,7 +187,7 @@ class _Running:
         logs = self._log_folder()
         with tempfile.TemporaryDirectory(prefix="scorewright-") as scratch:
             name = f"scorewright-{os.getpid()}-{time.time_ns()}"
-            with Cluster.of(job.scheduler, name, self._order(scratch), job.settings, logs) as cluster:
+            with Cluster.of(job.scheduler, name, self._order(scratch), job.settings, logs, len(batches)) as cluster:
                 for batch, answer in cluster.score(batches, self._cancelled):
                     if "fatal" in answer:
                         raise _fatal(answer)

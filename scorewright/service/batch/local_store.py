@@ -218,7 +218,7 @@ def _told(doing: str, path: Path) -> Iterator[None]:
 
 
 def _tell(doing: str, path: Path, error: OSError) -> NoReturn:
-    where = str(error.filename or path)
+    where = str(path if doing == "write" else error.filename or path)
     match error.errno:
         case errno.ENOENT:
             message, hint = f"There is no file or folder {where}.", "Check the path."

@@ -181,7 +181,7 @@ def _blob(address: BlobAddress) -> Location:
     except ModuleNotFoundError as error:
         raise LocationError(
             f"{address.url} is in Azure Storage, and {error.name} is not installed.",
-            hint="pip install 'scorewright[batch,azure]'",
+            hint="pip install 'scorewright[batch,abfs]'",
         ) from None
 
     return Location(BlobStore(address), None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from io import BytesIO
+from itertools import accumulate, pairwise
 from math import ceil
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,9 +25,7 @@ def parquet_slices(file: InputFile, rows: int | None, size: int | None) -> Itera
     """The slices of a parquet file: small row groups together, big ones in parts. Its footer alone is read."""
     with Location.of(file.url).open() as source, _opened(file, source) as parquet:
         groups = [parquet.metadata.row_group(place) for place in range(parquet.metadata.num_row_groups)]
-    starts = [0]
-    for group in groups:
-        starts.append(starts[-1] + group.num_rows)
+        starts = _group_starts(parquet)
     cuts = (
         range(0, starts[-1], rows)
         if rows is not None
@@ -35,7 +33,7 @@ def parquet_slices(file: InputFile, rows: int | None, size: int | None) -> Itera
     )
     edges = [*cuts, starts[-1]]
     group = 0
-    for first, last in itertools.pairwise(edges):
+    for first, last in pairwise(edges):
         while starts[group + 1] <= first:
             group += 1
         stop = group
@@ -63,15 +61,16 @@ def read_parquet_slice(piece: Slice) -> BinaryIO:
     """A slice as a parquet file in memory, uncompressed, with the schema and metadata of the whole."""
     stream: _Stream | None = getattr(_streams, "left", None)
     _streams.left = None  # what fails is not gone on with
-    if stream is None or not stream.leads_to(piece):
-        stream = _Stream(piece)
-    made = BytesIO()
     try:
+        if stream is None or not stream.leads_to(piece):
+            stream = _Stream(piece)
         table = stream.take(piece)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # what a Location cannot read is a LocationError
         raise ValueError(f"{piece.file.url} cannot be read as parquet: {error}") from None
+    if not stream.ended:
+        _streams.left = stream
+    made = BytesIO()
     pq.write_table(table, made, compression="none", use_dictionary=False, write_statistics=False)
-    _streams.left = stream
     made.seek(0)
     return made
 
@@ -85,18 +84,25 @@ class _Stream:
 
     def __init__(self, piece: Slice) -> None:
         self._file = piece.file
-        source = Location.of(piece.file.url).open()
-        plain = _opened(piece.file, source)
-        columns = max(plain.metadata.num_columns, 1)
-        parquet = pq.ParquetFile(source, buffer_size=min(max(_BUFFERS // columns, 1 << 16), 1 << 20), pre_buffer=False)
-        groups = range(piece.start, parquet.metadata.num_row_groups)
-        self._starts = [0]
-        for place in range(parquet.metadata.num_row_groups):
-            self._starts.append(self._starts[-1] + parquet.metadata.row_group(place).num_rows)
+        self._source = Location.of(piece.file.url).open()
+        columns = max(_opened(piece.file, self._source).metadata.num_columns, 1)
+        buffer = min(max(_BUFFERS // columns, 1 << 16), 1 << 20)
+        parquet = pq.ParquetFile(self._source, buffer_size=buffer, pre_buffer=False)
+        self._starts = _group_starts(parquet)
         self._at = self._starts[piece.start]
         self._schema = parquet.schema_arrow
-        self._batches = parquet.iter_batches(_BATCH, row_groups=list(groups), use_threads=False)
+        groups = list(range(piece.start, parquet.metadata.num_row_groups))
+        self._batches = parquet.iter_batches(_BATCH, row_groups=groups, use_threads=False)
         self._left: pa.RecordBatch | None = None
+
+    def __del__(self) -> None:
+        if hasattr(self, "_source"):
+            self._source.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are no more rows."""
+        return self._at == self._starts[-1]
 
     def leads_to(self, piece: Slice) -> bool:
         """Whether reading on is no longer than beginning anew with the slice's row group."""
@@ -117,8 +123,14 @@ class _Stream:
         return pa.Table.from_batches(taken, self._schema)
 
 
+def _group_starts(parquet: pq.ParquetFile) -> list[int]:
+    """Each row group's first row, then the number of rows."""
+    groups = range(parquet.metadata.num_row_groups)
+    return list(accumulate((parquet.metadata.row_group(place).num_rows for place in groups), initial=0))
+
+
 def _opened(file: InputFile, source: BinaryIO) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(source, pre_buffer=False)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{file.url} is no parquet file: {error}") from None

@@ -105,8 +105,8 @@ class CsvEnds:
         last = int(block[-1])
         counts = len(quotes) and quotes[-1] == len(block) - 1
         self._before = _OTHER if last == _QUOTE and not counts else last
-        outside: Places = places[~inside]
-        return outside
+        unquoted: Places = places[~inside]
+        return unquoted
 
     def _that_count(self, quotes: Places, begins: NDArray[np.bool_]) -> Places:
         """The quotes that open or close, where some are amid a field: there they are characters like any other."""

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scorewright.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Headers = list[tuple[bytes, bytes]]
 
-_METHODS = "GET, POST"
+_METHODS = ("GET", "POST")
 _PATTERN = re.compile(r"[*\\\[\]?$^()]")
 
 
@@ -37,19 +41,22 @@ class Cors:
                 ) from None
         return cls(patterns)
 
-    def headers(self, method: str, request: Headers) -> Headers:
-        """What an answer carries for a request with these headers (lower-case names)."""
+    def headers(self, method: str, request: Headers, methods: Sequence[str] = ()) -> Headers:
+        """What an answer carries for a request with these headers (lower-case names).
+
+        `methods` is what pages may do where that is not what Azure's routes take.
+        """
         asked = {name: value.decode("latin-1") for name, value in request}
         allowed = self._allowed(asked.get(b"origin", ""))
         if not allowed:
             return []
         headers = [("access-control-allow-origin", allowed)]
         wanted = asked.get(b"access-control-request-method", "").upper()
-        if method == "OPTIONS" and wanted in _METHODS.split(", "):
+        if method == "OPTIONS" and wanted in (methods or _METHODS):
             names = sorted(name.strip() for name in asked.get(b"access-control-request-headers", "").split(","))
             if any(names):
                 headers.append(("access-control-allow-headers", ", ".join(names)))
-            headers.append(("access-control-allow-methods", _METHODS))
+            headers.append(("access-control-allow-methods", ", ".join(methods or _METHODS)))
         several = len(self.origins) > 1 or any(_PATTERN.search(origin) for origin in self.origins)
         if several and allowed != "*":
             headers.append(("vary", "Origin"))

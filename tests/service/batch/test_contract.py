@@ -191,6 +191,8 @@ def test_an_init_that_fails_ends_the_job_with_its_traceback(folders: Folders) ->
     folders.tell(a="ok")
     with pytest.raises(ScriptError, match="ZeroDivisionError"):
         folders.score("told.py", str(folders.seen), "--init", "1/0")
+    # Nothing is scored, and nothing is in the way of the mended one.
+    assert folders.score("told.py", str(folders.seen)).progress.items_done == 1
 
 
 def test_two_mini_batches_that_write_one_file(folders: Folders) -> None:

@@ -78,6 +78,8 @@ def test_killed_at_the_nth_step_for_every_n(inputs: Path) -> None:
             code = finished(words(inputs, f"out{nth}", "doubles.py", "--resume"))
         assert code == 0, f"killed at step {nth} ({taken}), it does not resume"
         assert contents(inputs / f"out{nth}") == wanted, f"killed at step {nth} ({taken}), the output differs"
+        left = {path.name for path in (inputs / f"out{nth}" / "_scorewright").iterdir()}
+        assert left <= {"lock", "logs", "report.json"}, f"killed at step {nth} ({taken}), {left} is left"
 
 
 def test_workers_of_a_cluster_that_are_lost_cost_only_their_mini_batches_time(tmp_path: Path) -> None:

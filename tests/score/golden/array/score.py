@@ -149,13 +149,16 @@ def refusal(error: BadRequest) -> Any:
 
 def call(method: str, rows: np.ndarray[Any, Any]) -> list[Any]:
     """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
-    X = table(rows)
+    return plain(results(method, table(rows)))
+
+
+def results(method: str, X: Any) -> Any:
+    """What a method of the model answers: an array. Raises BadRequest if the model refuses the values."""
     try:
-        result = getattr(model, method)(X)
+        return getattr(model, method)(X)
     except ValueError as error:
         logger.warning("%s refused its input", method, exc_info=True)
         raise BadRequest(f"the model refuses the data: {' '.join(str(error).split())[:500]}") from error
-    return plain(result)
 
 
 def plain(result: Any) -> list[Any]:
@@ -248,7 +251,7 @@ def checked(data: Any, where: str, columns: Any) -> np.ndarray[Any, Any]:
         X = np.array(rows, dtype=np.float64)
     except OverflowError:
         raise BadRequest(f"{where} holds a number too large for a float64") from None
-    if (np.abs(X) > LARGEST).any():
+    if odd(X).any():
         raise BadRequest(odd_number(X, places))
     return X
 
@@ -283,10 +286,14 @@ def odd_value(row: list[Any], where: str) -> str:
     return f"{where}[{place}]{label(place)} is {describe(row[place])}, it must be a number"
 
 
+def odd(X: np.ndarray[Any, Any]) -> Any:
+    """For each number whether the model does not take it."""
+    return np.abs(X) > LARGEST
+
+
 def odd_number(X: np.ndarray[Any, Any], places: list[str]) -> str:
     """Which number the model does not take."""
-    wrong = np.abs(X) > LARGEST
-    row, place = (int(found[0]) for found in np.nonzero(wrong))
+    row, place = (int(found[0]) for found in np.nonzero(odd(X)))
     at = f"{places[row]}[{place}]{label(place)}"
     if math.isfinite(X[row, place]):
         return f"{at} is {X[row, place]}, the model takes numbers up to {LARGEST}"

@@ -146,7 +146,12 @@ def refusal(error: BadRequest) -> Any:
 
 def call(method: str, rows: np.ndarray[Any, Any]) -> list[Any]:
     """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
-    return plain(answered([f"answer.{method}"], table(rows))[0])
+    return plain(results(method, table(rows)))
+
+
+def results(method: str, inputs: dict[str, np.ndarray[Any, Any]]) -> Any:
+    """What a method of the model answers: an array. Raises BadRequest if the model refuses the values."""
+    return answered([f"answer.{method}"], inputs)[0]
 
 
 def answered(names: list[str], inputs: dict[str, np.ndarray[Any, Any]]) -> list[Any]:
@@ -249,7 +254,7 @@ def checked(data: Any, where: str, columns: Any) -> np.ndarray[Any, Any]:
         X = np.array(rows, dtype=np.float64)
     except OverflowError:
         raise BadRequest(f"{where} holds a number too large for a float64") from None
-    if (np.abs(X) > LARGEST).any():
+    if odd(X).any():
         raise BadRequest(odd_number(X, places))
     return X
 
@@ -284,10 +289,14 @@ def odd_value(row: list[Any], where: str) -> str:
     return f"{where}[{place}]{label(place)} is {describe(row[place])}, it must be a number"
 
 
+def odd(X: np.ndarray[Any, Any]) -> Any:
+    """For each number whether the model does not take it."""
+    return np.abs(X) > LARGEST
+
+
 def odd_number(X: np.ndarray[Any, Any], places: list[str]) -> str:
     """Which number the model does not take."""
-    wrong = np.abs(X) > LARGEST
-    row, place = (int(found[0]) for found in np.nonzero(wrong))
+    row, place = (int(found[0]) for found in np.nonzero(odd(X)))
     at = f"{places[row]}[{place}]{label(place)}"
     if math.isfinite(X[row, place]):
         return f"{at} is {X[row, place]}, the model takes numbers up to {LARGEST}"

@@ -164,13 +164,16 @@ def refusal(error: BadRequest) -> Any:
 
 def call(method: str, rows: list[list[Any]]) -> list[Any]:
     """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
-    X = table(padded(rows))
+    return plain(results(method, table(by_column(padded(rows))))[: len(rows)])
+
+
+def results(method: str, X: Any) -> Any:
+    """What a method of the model answers: an array. Raises BadRequest if the model refuses the values."""
     try:
-        result = getattr(model, method)(X)
+        return getattr(model, method)(X)
     except ValueError as error:
         logger.warning("%s refused its input", method, exc_info=True)
         raise BadRequest(f"the model refuses the data: {' '.join(str(error).split())[:500]}") from error
-    return plain(result[: len(rows)])
 
 
 def padded(rows: list[list[Any]]) -> list[list[Any]]:
@@ -335,13 +338,17 @@ def date(value: str, name: str) -> pd.Timestamp:
     return stamp
 
 
-def table(rows: list[list[Any]]) -> pd.DataFrame:
-    """The rows as the DataFrame the model was fitted on: same names, order and types."""
-    values = zip(*rows, strict=True)
-    return pd.DataFrame({name: column(name, list(of)) for name, of in zip(FEATURES, values, strict=True)})
+def by_column(rows: list[list[Any]]) -> list[Any]:
+    """The values of each column, in the model's order."""
+    return [list(values) for values in zip(*rows, strict=True)]
 
 
-def column(name: str, values: list[Any]) -> Any:
+def table(columns: list[Any]) -> pd.DataFrame:
+    """The columns as the DataFrame the model was fitted on: same names, order and types."""
+    return pd.DataFrame({name: column(name, values) for name, values in zip(FEATURES, columns, strict=True)})
+
+
+def column(name: str, values: Any) -> Any:
     """One column in the type the model was fitted on."""
     dtype, missing, _ = COLUMNS[name]
     if dtype in ("float64", "float32"):

@@ -167,7 +167,12 @@ def refusal(error: BadRequest) -> Any:
 
 def call(method: str, rows: list[list[Any]]) -> list[Any]:
     """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
-    return plain(answered([f"answer.{method}"], table(padded(rows)))[0][: len(rows)])
+    return plain(results(method, table(by_column(padded(rows))))[: len(rows)])
+
+
+def results(method: str, inputs: dict[str, np.ndarray[Any, Any]]) -> Any:
+    """What a method of the model answers: an array. Raises BadRequest if the model refuses the values."""
+    return answered([f"answer.{method}"], inputs)[0]
 
 
 def answered(names: list[str], inputs: dict[str, np.ndarray[Any, Any]]) -> list[Any]:
@@ -325,13 +330,17 @@ def taken(value: Any, name: str) -> Any:
     return value
 
 
-def table(rows: list[list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    """The rows as the model takes them: an array a column."""
-    values = zip(*rows, strict=True)
-    return {f"input.{name}": column(TYPES[name], list(of)) for name, of in zip(FEATURES, values, strict=True)}
+def by_column(rows: list[list[Any]]) -> list[Any]:
+    """The values of each column, in the model's order."""
+    return [list(values) for values in zip(*rows, strict=True)]
 
 
-def column(dtype: str, values: list[Any]) -> np.ndarray[Any, Any]:
+def table(columns: list[Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """The columns as the model takes them: an array each."""
+    return {f"input.{name}": column(TYPES[name], values) for name, values in zip(FEATURES, columns, strict=True)}
+
+
+def column(dtype: str, values: Any) -> np.ndarray[Any, Any]:
     """One column in the type the model was converted for."""
     if dtype == "object":
         values = [GAP if value != value else value for value in values]

@@ -140,13 +140,16 @@ def refusal(error: BadRequest) -> Any:
 
 def call(method: str, rows: list[str]) -> list[Any]:
     """One call of the model, as plain lists: one item a row. Raises BadRequest if the model refuses the values."""
-    X = table(rows)
+    return plain(results(method, table(rows)))
+
+
+def results(method: str, X: Any) -> Any:
+    """What a method of the model answers: an array. Raises BadRequest if the model refuses the values."""
     try:
-        result = getattr(model, method)(X)
+        return getattr(model, method)(X)
     except ValueError as error:
         logger.warning("%s refused its input", method, exc_info=True)
         raise BadRequest(f"the model refuses the data: {' '.join(str(error).split())[:500]}") from error
-    return plain(result)
 
 
 def plain(result: Any) -> list[Any]:
