@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 
 from tests.scripts import loaded
@@ -64,6 +65,29 @@ def test_serve_and_score(folder: Path) -> None:
         assert url == "http://127.0.0.1:5001/score"
         posted = ["curl", "--silent", f"{server.url}/score", "-H", "Content-Type: application/json", "-d", body]
         assert json.loads(subprocess.run(posted, capture_output=True, check=True).stdout) == json.loads(answer)
+
+
+def test_the_batch_block(folder: Path) -> None:
+    (line,) = blocks("batch")
+    run(line, folder)
+    found = pd.read_parquet(folder / "scored" / "predictions.parquet")
+    assert (len(found), found["error"].isna().all()) == (20, True)
+    assert list(found.columns) == ["file", "row", "predict_proba_0", "predict_proba_1", "error"]
+
+
+def test_the_load_test_block(folder: Path) -> None:
+    (line,) = blocks("load test")
+    with serving() as start:
+        server = start(str(folder / "cancer")).ready()
+        shorter = line.replace("http://127.0.0.1:5001", server.url).replace("--duration 5s", "--duration 1s")
+        run(shorter, folder)
+    report = json.loads((folder / "report" / "report.json").read_text())
+    assert [scenario["name"] for scenario in report["measurements"]["scenarios"]] == [
+        "realtime",
+        "client-batch",
+        "client-batch",
+    ]
+    assert (folder / "report" / "report.html").stat().st_size > 10_000
 
 
 def test_the_notebook_block(folder: Path) -> None:
