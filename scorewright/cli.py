@@ -13,8 +13,10 @@ import typer
 from scorewright import __version__
 from scorewright.cli_batch import batch
 from scorewright.cli_batch_jobs import jobs
+from scorewright.cli_bundle import BundleArgument, bundle_argument
 from scorewright.cli_deploy import deploy
 from scorewright.cli_loadtest import loadtest
+from scorewright.cli_registry import register, registry
 from scorewright.errors import ScorewrightError
 
 app = typer.Typer(
@@ -59,7 +61,7 @@ def root(
 
 @app.command()
 def build(
-    bundle: Annotated[Path, typer.Argument(help="The folder that `scorewright generate` made.", show_default=False)],
+    bundle: BundleArgument,
     tag: Annotated[
         str | None, typer.Option("--tag", "-t", help="The image's name; the bundle's, unless given.")
     ] = None,
@@ -100,6 +102,8 @@ def build(
 batch.add_typer(jobs)
 app.add_typer(batch, name="batch")
 app.add_typer(deploy, name="deploy")
+app.command()(register)
+app.add_typer(registry, name="registry")
 app.add_typer(loadtest, name="loadtest")
 
 
@@ -161,7 +165,7 @@ def generate(
 
 @app.command()
 def check(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    bundle: BundleArgument,
     allow_version_skew: Skew = False,
 ) -> None:
     """Try a bundle in a fresh process: hashes, versions, init(), run(), run_many() and the batch script."""
@@ -182,7 +186,7 @@ def check(
 
 @app.command()
 def serve(
-    bundle: Annotated[Path | None, typer.Argument(help="The bundle's folder; by default $SCOREWRIGHT_BUNDLE.")] = None,
+    bundle: Annotated[Path | None, bundle_argument("; by default $SCOREWRIGHT_BUNDLE")] = None,
     entry_script: Annotated[
         Path | None,
         typer.Option("--entry-script", "--entry_script", help="A score.py to serve in place of a bundle."),

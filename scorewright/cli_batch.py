@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from scorewright.cli_batch_azure import batch_azure
+from scorewright.cli_bundle import bundle_argument
 from scorewright.errors import ScorewrightError, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _WithArguments(TyperCommand):
 @batch.command(cls=_WithArguments)
 def run(
     ctx: typer.Context,
-    bundle: Annotated[Path | None, typer.Argument(help="The bundle's folder.", show_default=False)] = None,
+    bundle: Annotated[Path | None, bundle_argument()] = None,
     entry_script: Annotated[
         Path | None, typer.Option(help="A batch entry script to run in place of a bundle's.", show_default=False)
     ] = None,

@@ -22,6 +22,9 @@ ScorewrightError                 exit 1
 │   └── ForbiddenLocationError            a location that the service's jobs may not touch
 ├── LoadTestError                exit 13  a load test that could not be done
 ├── SloMissedError               exit 14  a load test whose figures are not those that were asked for
+├── DeployError                  exit 15  a target that refuses, or a deployment that does not get healthy
+├── RegistryError                exit 16  a model that is not registered, cannot be, or was changed since
+│   └── NotBetterError           exit 17  a model that is registered only if it is better, and is not
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -173,6 +176,25 @@ class SloMissedError(ScorewrightError):
     """A load test whose figures are not those that were asked for, or worse than those it is compared with."""
 
     exit_code = 14
+
+
+class DeployError(ScorewrightError):
+    """A target that refuses what it is asked, or a deployment on it that does not get healthy."""
+
+    exit_code = 15
+
+
+class RegistryError(ScorewrightError):
+    """A registry that has no such model, does not take it, or whose files were changed."""
+
+    exit_code = 16
+
+
+class NotBetterError(RegistryError):
+    """A model that was to be registered only if its metric is better than every version's before, and is not."""
+
+    exit_code = 17
+    default_hint = "Nothing was registered."
 
 
 class RequestError(ScorewrightError):

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import json
-from http.client import HTTPConnection, HTTPException
-from typing import Any
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from scorewright.errors import RequestError, ServiceError, UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def healthy(host: str, port: int) -> bool:
-    """Whether the service answers its health route."""
+
+def healthy(url: str) -> bool:
+    """Whether the service at `url` answers its health route."""
     try:
-        return _ask(host, port, "GET", "/", timeout=2)[0] == 200
+        return _ask("GET", url, timeout=2)[0] == 200
     except (OSError, HTTPException):
         return False
 
 
-def score(host: str, port: int, data: object, *, timeout: float) -> Any:
-    """POST `data` to /score and return the parsed answer.
+def etag(url: str) -> str:
+    """What the answer at `url` calls its content; empty if nothing."""
+    return _ask("GET", url, timeout=2)[2].get("ETag", "")
+
+
+def score(uri: str, data: object, *, timeout: float, headers: Mapping[str, str] | None = None) -> Any:
+    """POST `data` to `uri`, a service's /score, and return the parsed answer.
 
     bytes and str are sent as they are, a mapping as JSON; rows (lists, numpy, a DataFrame) as {"data": rows}.
     Raises RequestError with the service's own message if the answer is not 200, ServiceError if none comes,
     UsageError for data that JSON does not know.
     """
     try:
-        status, body = _ask(host, port, "POST", "/score", _body(data), timeout)
+        status, body, _ = _ask("POST", uri, _body(data), timeout, headers)
     except (OSError, HTTPException) as error:
         raise ServiceError(
-            f"http://{host}:{port}/score gave no answer: {error or type(error).__name__}.",
-            hint="`scorewright deploy local status` tells whether it runs.",
+            f"{uri} gave no answer: {error or type(error).__name__}.",
+            hint="`scorewright deploy TARGET status` tells whether it runs.",
         ) from None
     try:
         answer = json.loads(body)
@@ -41,13 +50,18 @@ def score(host: str, port: int, data: object, *, timeout: float) -> Any:
 
 
 def _ask(
-    host: str, port: int, method: str, path: str, body: bytes | None = None, timeout: float = 2
-) -> tuple[int, bytes]:
-    connection = HTTPConnection(host, port, timeout=timeout)
+    method: str, url: str, body: bytes | None = None, timeout: float = 2, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes, HTTPMessage]:
+    place = urlsplit(url)
+    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
+    connection = kind(place.netloc, timeout=timeout)
+    path = (place.path or "/") + (f"?{place.query}" if place.query else "")
     try:
-        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        connection.request(
+            method, path, body, {**({"Content-Type": "application/json"} if body else {}), **(headers or {})}
+        )
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.read(), answer.headers
     finally:
         connection.close()
 

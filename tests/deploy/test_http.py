@@ -30,8 +30,8 @@ class Server(ThreadingHTTPServer):
         self.sent: list[bytes] = []
 
     @property
-    def port(self) -> int:
-        return int(self.server_address[1])
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,37 +81,37 @@ def server() -> Iterator[Server]:
 )
 def test_data_becomes_a_request(server: Server, data: object, sent: object) -> None:
     server.answer = (200, b'{"predict": [1]}')
-    assert score(HOST, server.port, data, timeout=5) == {"predict": [1]}
+    assert score(server.url, data, timeout=5) == {"predict": [1]}
     assert json.loads(server.sent[0]) == sent
 
 
 def test_an_answer_that_is_no_json_is_text(server: Server) -> None:
     server.answer = (200, b"plain")
-    assert score(HOST, server.port, [], timeout=5) == "plain"
+    assert score(server.url, [], timeout=5) == "plain"
 
 
 @pytest.mark.parametrize("body", [b'{"message": "data[0] has 3 values"}', b"data[0] has 3 values"])
 def test_a_refusal_is_raised_with_the_services_own_words(server: Server, body: bytes) -> None:
     server.answer = (400, body)
     with pytest.raises(RequestError, match=r"data\[0\] has 3 values") as caught:
-        score(HOST, server.port, [], timeout=5)
+        score(server.url, [], timeout=5)
     assert caught.value.status == 400
 
 
 def test_what_cannot_be_sent_is_said(server: Server) -> None:
     with pytest.raises(UsageError, match="object cannot be sent as JSON"):
-        score(HOST, server.port, [object()], timeout=5)
+        score(server.url, [object()], timeout=5)
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (503, False)])
 def test_healthy_is_what_the_health_route_says(server: Server, status: int, expected: bool) -> None:
     server.answer = (status, b"")
-    assert healthy(HOST, server.port) is expected
+    assert healthy(server.url) is expected
 
 
 def test_nobody_there_is_not_healthy_and_an_error_to_score() -> None:
     with ThreadingHTTPServer((HOST, 0), _Handler) as server:
         port = int(server.server_address[1])
-    assert not healthy(HOST, port)
+    assert not healthy(f"http://{HOST}:{port}")
     with pytest.raises(ServiceError, match="gave no answer"):
-        score(HOST, port, [], timeout=5)
+        score(f"http://{HOST}:{port}/score", [], timeout=5)

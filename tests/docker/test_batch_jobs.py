@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scorewright.build.image import build
-from scorewright.deploy import local
+from scorewright.deploy.local_target import Local
+from scorewright.deploy.settings import DeploySettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,11 +32,12 @@ def test_a_job_in_a_container(engine: Engine, tree_bundle: Bundle, tmp_path: Pat
     (tmp_path / "in" / "rows.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
     tmp_path.chmod(0o777)
     name = f"sw-test-{uuid.uuid4().hex[:8]}"
-    deployed = local.apply(local.plan(image.tag, name=name, port=0, data=tmp_path))
+    target = Local(port=0, data=tmp_path)
+    deployed = target.apply(target.plan(DeploySettings.of(image.tag, name=name)))
     try:
         words = ("--input", "in", "--output", "out", "--output-format", "csv")
         ran = command("batch", "submit", deployed.url, *words, "--wait", "--json")
-        assert ran.exit_code == 0, ran.err + local.logs(name)
+        assert ran.exit_code == 0, ran.err + deployed.logs()
         job = json.loads(ran.out)
         assert (job["state"], job["rows"]["done"]) == ("completed", len(rows))
         header, *scored = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
@@ -45,4 +47,4 @@ def test_a_job_in_a_container(engine: Engine, tree_bundle: Bundle, tmp_path: Pat
             told = dict(zip(header.split(","), line.split(","), strict=True))
             assert str(answer[0] if isinstance(answer, list) else answer) in told.values()
     finally:
-        local.delete(name)
+        deployed.delete()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scorewright.bundle import MANIFEST, Bundle, Manifest, hash_files
-from scorewright.deploy import local
+from scorewright.deploy.local_target import Local, LocalDeployment
+from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DockerError, RequestError
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def name(engine: Engine) -> Iterator[str]:
 
 
 @pytest.fixture
-def deployed(name: str, tree_image: Image) -> local.Deployment:
-    return local.apply(local.plan(tree_image.tag, name=name, port=0))
+def deployed(name: str, tree_image: Image) -> LocalDeployment:
+    return applied(Local(port=0), tree_image, name)
+
+
+def applied(target: Local, image: Image, name: str) -> LocalDeployment:
+    return target.apply(target.plan(DeploySettings.of(image.tag, name=name)))
 
 
 def with_script(source: Path, folder: Path, init: str) -> Path:
@@ -60,27 +65,27 @@ def test_the_whole_way(
     tree_image: Image, name: str, command: Command, request_and_answer: tuple[object, object], engine: Engine
 ) -> None:
     asked, expected = request_and_answer
-    applied = command("deploy", "local", tree_image.tag, "--name", name, "--port", 0)
-    assert applied.exit_code == 0, applied.err
-    assert applied.out.startswith(f"{name} answers at http://127.0.0.1:")
-    assert "healthy after" in applied.err
+    ran = command("deploy", "local", tree_image.tag, "--name", name, "--port", 0)
+    assert ran.exit_code == 0, ran.err
+    assert ran.out.startswith(f"{name} answers at http://127.0.0.1:")
+    assert "healthy after" in ran.err
 
-    curl = shlex.split(applied.out.splitlines()[-1])
+    curl = shlex.split(ran.out.splitlines()[-1])
     answer = subprocess.run(curl, capture_output=True, check=True, timeout=60).stdout
     assert json.loads(answer) == expected
 
-    handle = local.get(name)
+    handle = Local().get(name)
     assert handle.run(asked) == expected
 
     state = json.loads(command("deploy", "local", "status", name, "--json").out)
     assert state == {
         "name": name,
+        "target": "local",
         "image": tree_image.tag,
         "state": "running",
         "healthy": True,
-        "exit_code": 0,
         "url": handle.url,
-        "bundle": "tree:1",
+        "detail": "",
     }
     assert name in command("deploy", "local", "list").out
     assert name in {one["name"] for one in json.loads(command("deploy", "local", "list", "--json").out)}
@@ -96,7 +101,7 @@ def test_the_whole_way(
     assert f"Nothing is deployed as {name}" in again.err
 
 
-def test_it_is_reached_from_this_machine_only_and_hardened(deployed: local.Deployment, engine: Engine) -> None:
+def test_it_is_reached_from_this_machine_only_and_hardened(deployed: LocalDeployment, engine: Engine) -> None:
     container = engine.client.containers.get(deployed.name)
     host = container.attrs["HostConfig"]
     assert host["ReadonlyRootfs"] is True
@@ -106,10 +111,13 @@ def test_it_is_reached_from_this_machine_only_and_hardened(deployed: local.Deplo
     assert [one["HostIp"] for one in container.attrs["NetworkSettings"]["Ports"]["5001/tcp"]] == ["127.0.0.1"]
 
 
-def test_limits_and_variables_arrive(tree_image: Image, name: str, engine: Engine, command: Command) -> None:
+def test_limits_and_variables_arrive(
+    tree_image: Image, name: str, engine: Engine, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "hunter2")
     ran = command(
         *("deploy", "local", tree_image.tag, "--name", name, "--port", 0),
-        *("--memory", "700m", "--cpus", "0.5", "--env", "API_KEY=hunter2", "--json"),
+        *("--memory", "700m", "--cpu", "0.5", "--secret", "API_KEY", "--json"),
     )
     assert ran.exit_code == 0, ran.err
     container = engine.client.containers.get(name)
@@ -117,10 +125,11 @@ def test_limits_and_variables_arrive(tree_image: Image, name: str, engine: Engin
     assert container.attrs["HostConfig"]["NanoCpus"] == 500_000_000
     assert container.exec_run(["printenv", "API_KEY"]).output == b"hunter2\n"
     assert "hunter2" not in ran.out + ran.err
-    assert set(json.loads(ran.out)) == {"name", "url", "scoring_uri", "curl"}
+    assert set(json.loads(ran.out)) == {"name", "scoring_uri", "curl"}
+    assert container.attrs["Config"]["Healthcheck"]["Test"][0] == "CMD"
 
 
-def test_the_handle_of_the_python_api(deployed: local.Deployment, engine: Engine) -> None:
+def test_the_handle_of_the_python_api(deployed: LocalDeployment, engine: Engine) -> None:
     assert deployed.scoring_uri == f"http://127.0.0.1:{deployed.port}/score"
     assert deployed.run([[17.99, 10.38, 122.8, 1001.0]])["predict_proba"][0][0] > 0.5
     with pytest.raises(RequestError) as caught:
@@ -142,35 +151,35 @@ def test_a_large_sample_is_taken_out_of_the_container_by_the_curl_line(
     files = hash_files(folder)
     data = {**tree_bundle.manifest.model_dump(mode="json"), "files": files}
     (folder / MANIFEST).write_text(Manifest.model_validate(data).to_json(), "utf-8")
-    deployment = local.apply(local.plan(tree_image.tag, name=name, port=0, bundle=folder))
+    deployment = applied(Local(port=0, bundle=folder), tree_image, name)
     assert deployment.curl.startswith(f"docker exec {name} cat /bundle/sample_request.json | curl ")
     answer = subprocess.run(["bash", "-c", deployment.curl], capture_output=True, check=True, timeout=60).stdout
     assert json.loads(answer) == {"predict": [0] * 100}
 
 
-def test_a_name_that_is_taken(deployed: local.Deployment, tree_image: Image, command: Command) -> None:
-    before = local.get(deployed.name)
+def test_a_name_that_is_taken(deployed: LocalDeployment, tree_image: Image, command: Command) -> None:
+    before = Local().get(deployed.name)
     refused = command("deploy", "local", tree_image.tag, "--name", deployed.name, "--port", 0)
     assert refused.exit_code == 10
     assert "is deployed already" in refused.err
     assert "--force" in refused.err
-    assert local.get(deployed.name) == before
+    assert Local().get(deployed.name) == before
 
     replaced = command("deploy", "local", tree_image.tag, "--name", deployed.name, "--port", deployed.port, "--force")
     assert replaced.exit_code == 0, replaced.err
-    assert local.get(deployed.name).port == deployed.port
-    assert [one.name for one in local.deployments()].count(deployed.name) == 1
+    assert Local().get(deployed.name).port == deployed.port
+    assert [one.name for one in Local().deployments()].count(deployed.name) == 1
 
 
 def test_a_container_of_someone_else_is_never_touched(
     tree_image: Image, name: str, engine: Engine, command: Command
 ) -> None:
     other = engine.client.containers.create(tree_image.tag, name=name)
-    applied = command("deploy", "local", tree_image.tag, "--name", name, "--port", 0, "--force")
-    assert applied.exit_code == 10
-    assert "was not deployed by scorewright" in applied.err
+    ran = command("deploy", "local", tree_image.tag, "--name", name, "--port", 0, "--force")
+    assert ran.exit_code == 10
+    assert "was not deployed by scorewright" in ran.err
     assert command("deploy", "local", "delete", name).exit_code == 10
-    assert name not in {one.name for one in local.deployments()}
+    assert name not in {one.name for one in Local().deployments()}
     other.reload()
     assert other.status == "created"
 
@@ -233,23 +242,24 @@ def test_one_that_wants_more_memory_than_it_may_have_is_told_so(
 
 
 def test_what_ran_before_runs_again_if_its_replacement_fails(
-    deployed: local.Deployment, tree_image: Image, tree_bundle: Bundle, tmp_path: Path, engine: Engine
+    deployed: LocalDeployment, tree_image: Image, tree_bundle: Bundle, tmp_path: Path, engine: Engine
 ) -> None:
     broken = with_script(tree_bundle.root, tmp_path / "broken", "raise RuntimeError('no such weights')")
     said: list[str] = []
-    todo = local.plan(tree_image.tag, name=deployed.name, port=deployed.port, bundle=broken)
+    target = Local(deployed.port, broken, force=True)
+    todo = target.plan(DeploySettings.of(tree_image.tag, name=deployed.name))
     before = engine.client.containers.get(deployed.name).id
     with pytest.raises(DockerError, match="no such weights"):
-        local.apply(todo, force=True, report=said.append)
+        target.apply(todo, said.append)
     assert f"starting the {deployed.name} of before again" in said
     assert engine.client.containers.get(deployed.name).id == before
     assert engine.client.containers.get(deployed.name).status == "running"
     assert f"{deployed.name}.new" not in names(engine)
 
 
-def test_a_stopped_deployment_says_so(deployed: local.Deployment, engine: Engine) -> None:
+def test_a_stopped_deployment_says_so(deployed: LocalDeployment, engine: Engine) -> None:
     engine.client.containers.get(deployed.name).stop()
-    found: Any = local.status(deployed.name)
-    assert (found.state, found.healthy, found.url, found.exit_code) == ("exited", False, "", 0)
+    found: Any = Local().status(deployed.name)
+    assert (found.state, found.healthy, found.url, found.detail) == ("exited", False, "", "ended with exit code 0")
     with pytest.raises(DockerError, match="does not run: exited"):
-        local.get(deployed.name)
+        Local().get(deployed.name)

@@ -1,0 +1,1 @@
+"""Models by name and version: registered once, never changed, fetched by anybody."""
