@@ -98,8 +98,11 @@ def apply(
     require_guarded(settings, public=place.public, insecure=insecure)
     target = Aci(place, Arm.connect())
     with reporting() as report:
-        settings = prepare(settings, target.arm, bundle, unchecked=unchecked, report=report)
-        deployed = target.apply(target.plan(settings), report)
+        settings = prepare(settings, bundle, unchecked=unchecked, report=report)
+        ready = target.plan(settings)
+        for note in ready.notes:
+            report(note)
+        deployed = target.apply(ready, report)
     show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri), as_json=as_json)
 
 

@@ -73,7 +73,6 @@ def apply(
     """Apply an image to a cluster, wait until its pods are ready, and say how to reach them."""
     from scorewright.deploy.aks import Aks
     from scorewright.deploy.aks_place import AksPlace
-    from scorewright.deploy.arm import Arm
     from scorewright.deploy.preflight import require_guarded
 
     place = AksPlace(
@@ -94,8 +93,11 @@ def apply(
         return
     require_guarded(settings, public=place.exposed, insecure=insecure)
     with reporting() as report:
-        settings = prepare(settings, Arm.connect(), bundle, unchecked=unchecked, report=report)
-        deployed = target.apply(target.plan(settings), report)
+        settings = prepare(settings, bundle, unchecked=unchecked, report=report)
+        ready = target.plan(settings)
+        for note in ready.notes:
+            report(note)
+        deployed = target.apply(ready, report)
     show_deployed(deployed, deployed.curl(bundle), as_json=as_json)
 
 

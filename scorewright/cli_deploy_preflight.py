@@ -8,18 +8,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scorewright.bundle import Bundle
-    from scorewright.deploy.arm import Arm
     from scorewright.deploy.settings import DeploySettings
     from scorewright.deploy.target import Report
 
 
-def prepare(
-    settings: DeploySettings, arm: Arm, bundle: Path | None, *, unchecked: bool, report: Report
-) -> DeploySettings:
+def prepare(settings: DeploySettings, bundle: Path | None, *, unchecked: bool, report: Report) -> DeploySettings:
     """The settings with the image by its digest, once it is there and its bundle passes `scorewright check`."""
+    from scorewright.deploy.arm import Arm
     from scorewright.deploy.preflight import prepared
 
-    return prepared(settings, bundle, credential=arm.credential, unchecked=unchecked, check=_checked, report=report)
+    credential = Arm.connect().credential if settings.image.in_azure else None
+    return prepared(settings, bundle, credential=credential, unchecked=unchecked, check=_checked, report=report)
 
 
 def _checked(folder: Path) -> Bundle:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from scorewright.deploy.preflight import NameRule, refuse_key_auth
 from scorewright.deploy.settings import HIDDEN, SERVICE_PORT
+from scorewright.deploy.yaml_text import yaml_text
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class AciPlan:
             f"--subscription {self.place.subscription} --file {file}"
         )
         group = {"name": self.name, "apiVersion": API_VERSION, "type": KIND, **self.body(lambda name: f"${{{name}}}")}
-        return "\n".join(head) + "\n" + yaml.safe_dump(group, sort_keys=False, width=120)
+        return "\n".join(head) + "\n" + yaml_text(group)
 
     def to_template(self) -> dict[str, Any]:
         """An ARM template; each secret is a parameter of it, of type secureString."""

@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from scorewright.deploy import aks_objects as objects
 from scorewright.deploy.aks_place import SLOTS, AksPlace
 from scorewright.deploy.preflight import NameRule, refuse_key_auth
 from scorewright.deploy.settings import Autoscale
+from scorewright.deploy.yaml_text import yaml_text
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +58,6 @@ class AksPlan:
     def notes(self) -> list[str]:
         """What should be known of it."""
         found = []
-        if not self.settings.image.digest:
-            found.append("The image is held by its digest once it is applied; a tag may be another image tomorrow.")
         if self.place.overlay != "dev" and not self.place.tls_secret and not self.place.gateway:
             found.append("The gateway has no TLS: what is sent and answered can be read on the way.")
         if self.place.overlay != "dev":
@@ -70,9 +67,18 @@ class AksPlan:
                 f"The queue's length, {objects.QUEUE_METRIC}, must come from a metrics adapter: "
                 "this release's service does not tell it yet, and without it nothing is scaled down."
             )
+        return found
+
+    @property
+    def _advice(self) -> list[str]:
+        """What who applies the files by hand should know."""
+        found = []
+        if not self.settings.image.digest:
+            found.append("This command holds the image by its digest; a tag may be another image tomorrow.")
         if self.settings.secrets:
             names = ", ".join(f"{SECRETS}/{name}" for name in sorted(self.settings.secrets))
             found.append(f"Secrets are not in these files: write each into a file of its own, {names}.")
+        found.append(f"kubectl apply --server-side --kustomize {self.applied}")
         return found
 
     def tree(self) -> Tree:
@@ -112,7 +118,7 @@ class AksPlan:
             "labels": [{"pairs": self._labels, "includeTemplates": True}],
             **({"commonAnnotations": dict(settings.tags)} if settings.tags else {}),
             **(
-                {"configMapGenerator": [{"name": self.name, "literals": [f"{k}={v}" for k, v in variables.items()]}]}
+                {"configMapGenerator": [{"name": self.name, "literals": [_literal(*one) for one in variables.items()]}]}
                 if variables
                 else {}
             ),
@@ -189,22 +195,21 @@ class AksPlan:
             "name": self.name,
             "namespace": self.place.namespace,
             "applied": self.applied,
-            "notes": self.notes,
+            "notes": [*self.notes, *self._advice],
             "files": self.tree(),
         }
 
     def describe(self) -> str:
         """The files one after the other, and the command that applies them."""
-        head = [f"# {note}" for note in self.notes]
-        head.append(f"# kubectl apply --server-side --kustomize {self.applied}")
-        return "\n".join(head) + "".join(f"\n--- # {path}\n{_text(one)}" for path, one in self.tree().items())
+        head = "\n".join(f"# {line}" for line in (*self.notes, *self._advice))
+        return head + "".join(f"\n--- # {path}\n{yaml_text(one)}" for path, one in self.tree().items())
 
     def write(self, folder: Path) -> Sequence[Path]:
         """The tree, for `kubectl apply --kustomize`."""
         for path, one in self.tree().items():
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(_text(one), "utf-8")
+            file.write_text(yaml_text(one), "utf-8")
         return [folder / path for path in self.tree()]
 
 
@@ -227,13 +232,15 @@ def make_plan(settings: DeploySettings, place: AksPlace) -> AksPlan:
     return AksPlan(settings, place)
 
 
+def _literal(name: str, value: str) -> str:
+    """A variable as Kustomize takes it: one pair of quotes around a value is taken off there."""
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return f'{name}="{value}"' if quoted else f"{name}={value}"
+
+
 def _kustomization(*resources: str) -> dict[str, Any]:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": list(resources),
     }
-
-
-def _text(value: dict[str, Any]) -> str:
-    return yaml.safe_dump(value, sort_keys=False, width=120)
