@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from scorewright.cli_deploy_azureml import azureml
 from scorewright.cli_deploy_local import local
 
 deploy = typer.Typer(help="Run an image somewhere, and look after it.", no_args_is_help=True)
 deploy.add_typer(local, name="local")
+deploy.add_typer(azureml, name="azureml")
