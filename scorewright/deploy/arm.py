@@ -23,6 +23,10 @@ HINTS = {
     "SubscriptionNotFound": "`az account list` shows the subscriptions that you have.",
     "InaccessibleImage": "Is it pushed, and may the identity pull it (role AcrPull)?",
     "DnsNameLabelNotAvailable": "The label is taken in this region: choose another.",
+    "ImageBuildFailure": "Is it pushed, and may the endpoint's identity pull it (role AcrPull)?",
+    "ResourceNotReady": "The log's last lines say why it is not ready; `scorewright check BUNDLE` tries the same here.",
+    "OutOfQuota": "Ask for less with --instance-type or --replicas, or have the quota raised.",
+    "OutOfCapacity": "The region has no such machine now: take another --instance-type, or try later.",
     "MissingSubscriptionRegistration": "az provider register --namespace, with the provider that the message names",
 }
 

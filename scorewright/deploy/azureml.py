@@ -208,9 +208,10 @@ class Azureml:
         if absent(ask, label) is not None:
             settled(ask, label, self.waiting, report)
         wanted = load_online_deployment(folder / "deployment.yml")
+        with told_by_ml(f"deployment {label}"):
+            poller = client.online_deployments.begin_create_or_update(wanted)
         try:
             with told_by_ml(f"deployment {label}"):
-                poller = client.online_deployments.begin_create_or_update(wanted)
                 wait_for(poller, f"deploying {label}", self.waiting, report)
         except DeployError as error:
             raise deployment_failed(client, plan.name, plan.slot, error) from None

@@ -166,7 +166,7 @@ class AzuremlPlan:
         }
         amount = {key: value for key, value in amount.items() if value}
         if amount:
-            found["resources"] = {"requests": amount, "limits": amount}
+            found["resources"] = {"requests": amount, "limits": dict(amount)}
         if settings.autoscale:
             found["scale_settings"] = {
                 "type": "target_utilization",

@@ -28,7 +28,7 @@ class Workspace(Resources):
         self.log = "booting\nTraceback (most recent call last):\nImportError: no module named churn"
         self.failing: dict[str, Failure] = {}
         """Why making a resource fails, by the end of its path."""
-        self._keep("", {"location": "westeurope", "kind": "Default", "properties": {"workspaceId": "1-2"}})
+        self.keep("", {"location": "westeurope", "kind": "Default", "properties": {"workspaceId": "1-2"}})
         store = {
             "datastoreType": "AzureBlob",
             "accountName": "store",
@@ -38,7 +38,7 @@ class Workspace(Resources):
             "isDefault": True,
             "credentials": {"credentialsType": "Sas"},
         }
-        self._keep("/datastores/workspaceblobstore", {"properties": store})
+        self.keep("/datastores/workspaceblobstore", {"properties": store})
 
     def at(self, path: str) -> dict[str, Any]:
         """The resource at `path` below the workspace, as it was sent."""
@@ -95,7 +95,8 @@ class Workspace(Resources):
         self.kept[path] = {"id": call.path, "name": call.path.rsplit("/", 1)[-1], **_SYSTEM, "properties": given}
         return Answer(200 if before else 201, self.kept[path])
 
-    def _keep(self, path: str, resource: dict[str, Any]) -> None:
+    def keep(self, path: str, resource: dict[str, Any]) -> None:
+        """Have a resource that nobody made."""
         whole = WORKSPACE + path
         self.kept[whole.lower()] = {"id": whole, "name": whole.rsplit("/", 1)[-1], **resource}
 
