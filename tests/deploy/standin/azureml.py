@@ -42,7 +42,7 @@ class Workspace(Resources):
 
     def at(self, path: str) -> dict[str, Any]:
         """The resource at `path` below the workspace, as it was sent."""
-        return self.kept[f"{WORKSPACE}/{path}".lower()]
+        return self.kept[f"{WORKSPACE}/{path}".lower().rstrip("/")]
 
     def paths(self) -> list[str]:
         """All resources below the workspace but its datastore, by path."""
@@ -124,8 +124,7 @@ class Blobs:
             self.metadata[name] = given
             return Answer(201, None, _HEAD)
         if call.method in ("GET", "HEAD") and name in self.kept:
-            length = {"Content-Length": str(len(self.kept[name]))}
-            return Answer(200, self.kept[name], {**_HEAD, **length, **self.metadata[name]})
+            return Answer(200, self.kept[name], {**_HEAD, **self.metadata[name]})
         return replace(arm_error(404, "BlobNotFound", "The specified blob does not exist."), headers=_MISSING)
 
 

@@ -22,6 +22,7 @@ HOSTS = (
     "*.windows.net",
     "*.blob.core.windows.net",
     "*.azureml.ms",
+    "*.api.azureml.ms",
     "login.microsoftonline.com",
 )
 
