@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy.azureml_v1_limits import check_v1_fits
 from scorewright.deploy.azureml_v1_objects import deployment_config, environment, inference_config, told_by_v1
-from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, AzuremlV1Plan, OnAks, OnAksEndpoint, OnThisMachine
+from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, AzuremlV1Plan, OnAksEndpoint, OnThisMachine
 from scorewright.deploy.http import score
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
@@ -175,7 +175,6 @@ class AzuremlV1:
                 [model],
                 inference,
                 deployment_config(plan),
-                _cluster(ws, plan),
                 overwrite=isinstance(plan.place, OnThisMachine),
             )
 
@@ -225,14 +224,6 @@ def _environment(ws: Any, plan: AzuremlV1Plan, report: Report) -> Any:
         return made.register(ws)
 
 
-def _cluster(ws: Any, plan: AzuremlV1Plan) -> Any:
-    if not isinstance(plan.place, OnAks | OnAksEndpoint):
-        return None
-    from azureml.core.compute import AksCompute
-
-    return AksCompute(ws, plan.place.cluster)
-
-
 def _find(ws: Any, name: str) -> Any:
     """The service; None if there is none."""
     with told_by_v1(f"service {name}"):
@@ -267,7 +258,7 @@ def _status(service: Any) -> Status:
 def _failed(service: Any, name: str, state: str) -> DeployError:
     with told_by_v1(f"logs of {name}"):
         lines = str(service.get_logs(num_lines=LAST_LINES) or "").strip().splitlines()[-LAST_LINES:]
-    why = (getattr(service, "error", None) or {}).get("message", "")
+    why = (getattr(service, "error", None) or {}).get("message", "").rstrip(".")
     said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
     return DeployError(
         f"{name} is {state}{f': {why}' if why else ''}. Its last lines:\n{said}",

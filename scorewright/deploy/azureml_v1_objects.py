@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from scorewright.deploy.arm import told
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def told_by_v1(doing: str) -> Iterator[None]:
             hint="pip install 'scorewright[azureml-v1]', in an environment of its own: it asks for old releases.",
         ) from None
     try:
-        with warnings.catch_warnings():
+        with told(doing), warnings.catch_warnings():
             # What it says of its own end, we say once, in our words.
             warnings.simplefilter("ignore")
             yield

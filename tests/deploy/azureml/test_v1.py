@@ -69,7 +69,7 @@ def test_it_is_sent_answers_and_is_deleted(
     assert service["containerResourceRequirements"]["cpu"] == 0.5
     assert (service["authEnabled"], service["kvTags"]) == (True, {MARK: "churn", "team": "a"})
     request = service["environmentImageRequest"]
-    assert (request["modelIds"], request["environmentReference"]["name"]) == (["Iris.Tree:1"], "scorewright-churn")
+    assert (request["modelIds"], request["environment"]["name"]) == (["Iris.Tree:1"], "scorewright-churn")
 
     assert deployed.get_keys() == ("key-one", "key-two")
     assert deployed.run([[1, 2, 3, 4]])["predict"] == [1]

@@ -99,7 +99,14 @@ class V1:
     def _send(self, call: Call) -> Answer:
         name = call.body["name"]
         given = {"authEnabled": False, "sslEnabled": False, "appInsightsEnabled": False, **call.body}
-        more = {"createdTime": _NOW, "imageId": f"{name}:1", "location": "westeurope", "state": "Transitioning"}
+        collected = {"dataCollection": {"eventHubEnabled": False, "storageEnabled": False}, "aadAuthEnabled": False}
+        more = {
+            **collected,
+            "createdTime": _NOW,
+            "imageId": f"{name}:1",
+            "location": "westeurope",
+            "state": "Transitioning",
+        }
         self.services[name] = {**dict.fromkeys(_UNSAID), **given, **more, "scoringUri": f"{self._url}/score"}
         return self._begun(name)
 
