@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # typer reads the annotations
+from pathlib import Path  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,6 +84,18 @@ def apply(
             check(bundle)
         deployed = target.apply(todo, report)
     show_deployed(deployed, f"curl {deployed.scoring_uri} --json @{bundle / 'sample_request.json'}", as_json=as_json)
+
+
+@azureml_v1.command("workspace")
+def workspace_command(
+    subscription: Annotated[str, typer.Option(help="The subscription's id.")],
+    resource_group: Annotated[str, typer.Option(help="The resource group, which must be there.")],
+    workspace: Annotated[str, typer.Option(help="The workspace; it is made if there is none of that name.")],
+    location: Annotated[str, typer.Option(help="Where it is made, like westeurope.")],
+) -> None:
+    """Make a workspace unless it is there, and write the config.json that both SDKs and these commands read."""
+    target = _target(subscription, resource_group, workspace)
+    show(f"{target.make_workspace(location, Path.cwd())} names the workspace {workspace}.")
 
 
 @azureml_v1.command("status")

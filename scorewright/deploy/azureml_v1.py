@@ -75,6 +75,28 @@ class AzuremlV1:
         check_v1_fits(made, insecure=self.insecure)
         return made
 
+    def make_workspace(self, location: str, folder: Path) -> Path:
+        """Make the workspace unless it is there, and write its config.json into `folder`; that file.
+
+        Its storage account, key vault and Application Insights are made with it; the resource group must be there.
+        """
+        with told_by_v1(f"workspace {self.workspace.name}"), contextlib.redirect_stdout(io.StringIO()):
+            from azureml.core import Workspace
+
+            made = Workspace.create(
+                self.workspace.name,
+                auth=self._auth(),
+                subscription_id=self.workspace.subscription,
+                resource_group=self.workspace.resource_group,
+                location=location,
+                create_resource_group=False,
+                exist_ok=True,
+                show_output=False,
+            )
+            made.write_config(path=str(folder), file_name="config.json")
+        # It puts the file where it looks for it first.
+        return folder / ".azureml" / "config.json"
+
     def apply(self, plan: AzuremlV1Plan, report: Report = silent) -> AzuremlV1Deployment:
         """Register what is new, deploy or update, and wait. Raises DeployError with the log's end if it fails.
 
@@ -137,20 +159,22 @@ class AzuremlV1:
         """An azureml.core.Workspace; in the body, what the SDK prints is not seen."""
         with told_by_v1(f"workspace {self.workspace.name}"):
             from azureml.core import Workspace
-            from azureml.core.authentication import TokenAuthentication
 
-            credential = self.credential or _login()
             with contextlib.redirect_stdout(io.StringIO()):
                 found = Workspace.get(
                     self.workspace.name,
-                    auth=TokenAuthentication(
-                        lambda audience: credential.get_token(f"{audience.rstrip('/')}/.default").token
-                    ),
+                    auth=self._auth(),
                     subscription_id=self.workspace.subscription,
                     resource_group=self.workspace.resource_group,
                 )
         with contextlib.redirect_stdout(io.StringIO()):
             yield found
+
+    def _auth(self) -> Any:
+        from azureml.core.authentication import TokenAuthentication
+
+        credential = self.credential or _login()
+        return TokenAuthentication(lambda audience: credential.get_token(f"{audience.rstrip('/')}/.default").token)
 
     def _send(self, ws: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
         from azureml.core import Model

@@ -9,6 +9,7 @@ import pytest
 
 from scorewright.deploy.azureml_v1 import AzuremlV1
 from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, OnAci, OnAks
+from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
 from tests.deploy.standin.answer import arm_error
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scorewright.bundle import Bundle
-    from scorewright.deploy.azureml_workspace import AzuremlWorkspace
     from tests.command import Command
     from tests.deploy.standin.azureml import Blobs, Workspace
     from tests.deploy.standin.server import StandIn
@@ -176,6 +176,20 @@ def test_the_commands(
     assert json.loads(command("deploy", "azureml-v1", "list", "--json").out) == [status]
     assert command("deploy", "azureml-v1", "delete", "churn").out == "churn is deleted.\n"
     assert command("deploy", "azureml-v1", "status", "churn").exit_code == 15
+
+
+def test_a_workspace_that_is_there_is_taken(
+    v1: V1, workspace: Workspace, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The SDK wants names of 3 characters and more.
+    path = f"{WORKSPACE.removesuffix('w')}models"
+    workspace.kept[path.lower()] = {**workspace.at(""), "id": path, "name": "models"}
+    monkeypatch.chdir(tmp_path)
+    place = ("--subscription", "s", "--resource-group", "g", "--workspace", "models", "--location", "westeurope")
+    ran = command("deploy", "azureml-v1", "workspace", *place)
+    assert ran.exit_code == 0, ran.err
+    assert ran.out == f"{tmp_path / '.azureml' / 'config.json'} names the workspace models.\n"
+    assert AzuremlWorkspace.find(start=tmp_path) == AzuremlWorkspace("s", "g", "models")
 
 
 def test_a_workspace_by_its_config(tmp_path: Path, ours: AzuremlWorkspace, v1: V1) -> None:

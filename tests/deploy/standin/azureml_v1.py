@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.deploy.standin.answer import Answer, Call, arm_error
 from tests.deploy.standin.azureml import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOST = "https://westeurope.api.azureml.ms"
 STORE = "https://store.blob.core.windows.net/files"
@@ -26,7 +29,7 @@ class V1:
         """What becomes of a service that is sent."""
         self._assets: dict[str, dict[str, Any]] = {}
         self._operations: dict[str, str] = {}
-        self._known = [
+        self._known: list[tuple[str, str, Callable[..., Answer]]] = [
             ("GET", r"/subscriptions", self._subscriptions),
             ("GET", r"/discovery", self._discovery),
             ("POST", r"/artifact/.*/batch/metadata/(?P<container>.*)", self._artifacts),
