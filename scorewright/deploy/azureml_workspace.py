@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,11 @@ PLACES = ("config.json", ".azureml/config.json", "aml_config/config.json")
 """Where Azure's own SDKs look for a workspace, from the working directory upwards."""
 
 _KEYS = {"subscription": "subscription_id", "resource_group": "resource_group", "name": "workspace_name"}
+_SCOPE = re.compile(
+    "/subscriptions/(?P<subscription_id>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)/.*/workspaces/"
+    "(?P<workspace_name>[^/]+)",
+    re.IGNORECASE,
+)
 _FLAGS = {"subscription": "--subscription", "resource_group": "--resource-group", "name": "--workspace"}
 
 
@@ -114,4 +120,6 @@ def _read(place: Path) -> dict[str, Any]:
         raise UsageError(f"{place} cannot be read: {error}.", hint="Download it again from the Azure portal.") from None
     if not isinstance(found, dict):
         raise UsageError(f"{place} is no workspace's config.json.", hint="Download it again from the Azure portal.")
-    return found
+    # What SDK v1 writes is a workspace's whole id.
+    whole = _SCOPE.match(str(found.get("Scope", "")))
+    return whole.groupdict() if whole else found

@@ -31,6 +31,11 @@ def test_it_is_read_from_above_as_the_sdks_do(tmp_path: Path, ours: AzuremlWorks
     assert ours.to_config() == CONFIG
 
 
+def test_what_sdk_v1_writes_is_read(tmp_path: Path, ours: AzuremlWorkspace) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"Id": None, "Scope": ours.id}))
+    assert AzuremlWorkspace.find(start=tmp_path) == ours
+
+
 def test_what_is_given_needs_no_file(tmp_path: Path, ours: AzuremlWorkspace) -> None:
     (tmp_path / "config.json").write_text("not json")
     assert AzuremlWorkspace.find("s", "g", "w", start=tmp_path) == ours

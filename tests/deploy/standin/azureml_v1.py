@@ -31,6 +31,9 @@ class V1:
         self._operations: dict[str, str] = {}
         self._known: list[tuple[str, str, Callable[..., Answer]]] = [
             ("GET", r"/subscriptions", self._subscriptions),
+            ("GET", r"/subscriptions/s/providers/[^/]+", self._provider),
+            ("GET", r"/subscriptions/s/resource[gG]roups/g", self._group),
+            ("HEAD", r"/subscriptions/s/resource[gG]roups/g", self._group),
             ("GET", r"/discovery", self._discovery),
             ("POST", r"/artifact/.*/batch/metadata/(?P<container>.*)", self._artifacts),
             ("POST", r"/modelmanagement/.*/assets", self._asset),
@@ -57,6 +60,16 @@ class V1:
     def _subscriptions(self, _: Call) -> Answer:
         one = {"subscriptionId": "s", "displayName": "stand-in", "state": "Enabled", "tenantId": "t"}
         return Answer(200, {"value": [one]})
+
+    def _provider(self, call: Call) -> Answer:
+        kinds = [{"resourceType": "workspaces", "locations": ["West Europe"]}]
+        found = {"namespace": call.path.rsplit("/", 1)[-1], "registrationState": "Registered", "resourceTypes": kinds}
+        return Answer(200, found)
+
+    def _group(self, call: Call) -> Answer:
+        if call.method == "HEAD":
+            return Answer(204)
+        return Answer(200, {"id": call.path, "name": "g", "location": "westeurope", "properties": {}})
 
     def _discovery(self, _: Call) -> Answer:
         return Answer(200, dict.fromkeys(SERVICES, HOST))
