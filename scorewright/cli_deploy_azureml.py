@@ -10,7 +10,6 @@ import typer
 
 from scorewright.cli_deploy_azureml_batch import batch
 from scorewright.cli_deploy_azureml_workspace import ResourceGroup, Subscription, WorkspaceName  # noqa: TC001  # as above
-from scorewright.cli_deploy_before import before_sent
 from scorewright.cli_deploy_output import (
     ApplyByDefault,
     AsJson,
@@ -27,6 +26,7 @@ from scorewright.cli_deploy_output import (
     show_status,
     shown_only,
 )
+from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def apply(
     if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
         return
     with reporting() as report:
-        before_sent(settings, bundle, unchecked=unchecked, report=report)
-        deployed = target.apply(todo, report)
+        held = prepare(settings, bundle, unchecked=unchecked, report=report)
+        deployed = target.apply(target.plan(held), report)
     name = settings.name
     show_deployed(
         deployed,

@@ -53,7 +53,8 @@ def show_deployed(deployed: Deployment, curl: str, *, as_json: bool) -> None:
     if as_json:
         show({"name": deployed.name, "scoring_uri": deployed.scoring_uri, "curl": curl})
     else:
-        show(f"{deployed.name} answers at {deployed.scoring_uri}\n\n{curl}")
+        place = f"answers at {deployed.scoring_uri}" if deployed.scoring_uri else "is ready inside the cluster"
+        show(f"{deployed.name} {place}\n\n{curl}")
 
 
 def show_status(status: Status, *, as_json: bool) -> None:

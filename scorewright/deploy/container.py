@@ -7,6 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from scorewright.deploy.exit_code import OUT_OF_MEMORY, cause_of, indented
 from scorewright.deploy.http import healthy
 from scorewright.deploy.settings import SERVICE_PORT
 from scorewright.errors import DockerError
@@ -25,16 +26,6 @@ GRACE = 30
 
 LOG_TAIL = 25
 POLL = 0.2
-
-OUT_OF_MEMORY = "It was killed, most often for want of memory: give it more with --memory."
-CAUSES = {
-    3: "The entry script's init() failed: its traceback is above. `scorewright check BUNDLE` finds it without Docker.",
-    6: "The bundle in the container is not what its manifest says: build the image again, or mount the whole bundle.",
-    7: "The image has other library versions than the model was made with: build it again from the bundle.",
-    126: "The image's command cannot be run: is it an image that `scorewright build` made?",
-    127: "The image has no such command: is it an image that `scorewright build` made?",
-    137: OUT_OF_MEMORY,
-}
 
 
 @contextlib.contextmanager
@@ -91,7 +82,7 @@ def wait_until_healthy(container: Container, name: str, timeout: float, tell: Re
         if waited > timeout:
             raise DockerError(
                 f"{name} was not healthy within {timeout:g} s; it was removed. Its last lines:\n"
-                + _indented(logs_of(container, LOG_TAIL)),
+                + indented(logs_of(container, LOG_TAIL)),
                 hint="Give it longer with --timeout, or see in the lines above what it waits for.",
             )
         last = logs_of(container, 1).strip()
@@ -104,8 +95,8 @@ def _ended(container: Container, name: str) -> DockerError:
     code = int(state["ExitCode"])
     return DockerError(
         f"{name} ended with exit code {code} before it was healthy; it was removed. Its last lines:\n"
-        + _indented(logs_of(container, LOG_TAIL)),
-        hint=OUT_OF_MEMORY if state.get("OOMKilled") else CAUSES.get(code, ""),
+        + indented(logs_of(container, LOG_TAIL)),
+        hint=OUT_OF_MEMORY if state.get("OOMKilled") else cause_of(code),
     )
 
 
@@ -118,7 +109,3 @@ def published_port(container: Container) -> int | None:
 def logs_of(container: Container, tail: int | None = None) -> str:
     """What the container has said; only the last `tail` lines if given."""
     return container.logs(tail="all" if tail is None else tail).decode("utf-8", "replace")
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines()) or "  (it said nothing)"

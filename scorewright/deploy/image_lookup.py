@@ -20,7 +20,7 @@ def look_up(image: ImageName, credential: Any) -> ImageFacts:
     """What the registry that a cluster would pull from says of the image.
 
     An Azure container registry is asked with `credential` (an azure-core TokenCredential), any other by the Docker
-    engine with its own logins. Raises DeployError if there is no such image, or nobody who could ask.
+    engine, without it. Raises DeployError if there is no such image, or nobody who could ask.
     """
     if not image.registry:
         raise DeployError(

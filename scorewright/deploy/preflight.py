@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from scorewright.deploy.image_lookup import look_up
 from scorewright.errors import BundleError, DeployError, UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,26 @@ def require_platform(facts: ImageFacts) -> None:
             f"{facts.image} is an image for {facts.platform}; the nodes are linux/amd64.",
             hint="Build it there, or with `docker build --platform linux/amd64`.",
         )
+
+
+def prepared(
+    settings: DeploySettings,
+    bundle: Path | None,
+    *,
+    credential: Any,
+    unchecked: bool,
+    check: Callable[[Path], Bundle],
+    report: Report,
+) -> DeploySettings:
+    """The settings with the image held fast by its digest, once its registry has it and its bundle was checked.
+
+    Raises DeployError for an image that cannot be run, and what `require_checked` raises.
+    """
+    report(f"looking for {settings.image}")
+    facts = look_up(settings.image, credential)
+    require_platform(facts)
+    require_checked(bundle, facts, unchecked=unchecked, check=check, report=report)
+    return settings.model_copy(update={"image": settings.image.at(facts.digest)})
 
 
 def _short(digest: str | None) -> str:

@@ -9,6 +9,8 @@ import tarfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from docker.models.containers import Container
 
 SAMPLE = "sample_request.json"
@@ -26,6 +28,12 @@ def curl_line(container: Container, uri: str) -> str:
     if len(sample) <= INLINE:
         return shlex.join([*curl, " ".join(sample.decode().split()), uri])
     return f"{shlex.join(['docker', 'exec', str(container.name), 'cat', place])} | {shlex.join([*curl, '@-', uri])}"
+
+
+def curl_file_line(bundle: Path | None, uri: str) -> str:
+    """A curl command that scores a bundle's sample from here; without a bundle an empty request."""
+    curl = ["curl", "-sS", "-H", "Content-Type: application/json", "--data-binary"]
+    return shlex.join([*curl, f"@{bundle / SAMPLE}" if bundle is not None else '{"data": []}', uri])
 
 
 def _place(container: Container) -> str:

@@ -11,6 +11,7 @@ from scorewright.deploy.azureml import Azureml
 from scorewright.deploy.azureml_plan import MARK, Kubernetes
 from scorewright.deploy.azureml_traffic import Traffic
 from scorewright.deploy.azureml_waiting import Waiting
+from scorewright.deploy.preflight import BUNDLE_LABEL
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError, RequestError, UsageError
 from tests.deploy.standin.answer import CONFLICT, FORBIDDEN, QUOTA, THROTTLED, arm_error
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.command import Command
     from tests.deploy.standin.answer import Answer
     from tests.deploy.standin.azureml import Blobs, Workspace
+    from tests.deploy.standin.registry import Registry
     from tests.deploy.standin.server import StandIn
 
 QUICK = Waiting(poll=0.01)
@@ -309,6 +311,22 @@ def test_the_commands(
     ran = ask("status", "churn")
     assert (ran.exit_code, ran.out) == (15, "")
     assert "Nothing is deployed as churn" in ran.err
+
+
+def test_the_command_sends_the_image_that_the_registry_has(
+    workspace: Workspace, registry: Registry, hand_made: Bundle, command: Command
+) -> None:
+    place = ("--subscription", "s", "--resource-group", "g", "--workspace", "w")
+    ran = command("deploy", "azureml", IMAGE, *place, "--unchecked")
+    assert (ran.exit_code, workspace.paths()) == (15, [])
+    assert "There is no image acme.azurecr.io/churn:3" in ran.err
+    digest = registry.push("churn", "3", {BUNDLE_LABEL: "another"})
+    ran = command("deploy", "azureml", IMAGE, *place, "--unchecked", "--json")
+    assert ran.exit_code == 0, ran.err
+    assert json.loads(ran.out)["name"] == "churn"
+    assert "key-one" not in ran.out + ran.err
+    (environment,) = (path for path in workspace.paths() if path.startswith("environments/"))
+    assert workspace.at(environment)["properties"]["image"] == f"acme.azurecr.io/churn@{digest}"
 
 
 def test_the_mark_is_on_all_that_is_made(target: Azureml, workspace: Workspace) -> None:

@@ -59,7 +59,8 @@ class Registry:
             kind, raw = found
             return Answer(200, raw, {"Content-Type": kind, "Docker-Content-Digest": _digest(raw)})
         if len(words) == 3 and words[1] == "blobs" and (blob := self._blobs.get(words[2])):
-            return Answer(206, blob, {"Content-Range": f"bytes 0-{len(blob) - 1}/{len(blob)}"})
+            part = {"Content-Range": f"bytes 0-{len(blob) - 1}/{len(blob)}"} if "range" in call.headers else {}
+            return Answer(206 if part else 200, blob, part)
         return Answer(404, {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]})
 
     def _manifest(self, repository: str, tag: str, kind: str, manifest: dict[str, Any]) -> str:

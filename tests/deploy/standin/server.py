@@ -24,15 +24,19 @@ TOKEN = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDAsInRpZCI6InQiLCJvaWQiOiJvIn0
 
 
 class StandIn(ThreadingHTTPServer):
-    """Passes each call to the first of its services that answers; keeps the calls in `calls`."""
+    """Passes each call to the first of its services that answers; keeps the calls in `calls`.
+
+    Without a certificate it speaks plain HTTP, as the Docker engine does with a registry on this machine.
+    """
 
     daemon_threads = True
 
-    def __init__(self, certificate: Path, *services: Service) -> None:
+    def __init__(self, certificate: Path | None, *services: Service) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.services = list(services)
         self.calls: list[Call] = []
         self._faults: list[tuple[str, re.Pattern[str], Answer]] = []

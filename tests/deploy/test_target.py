@@ -1,0 +1,37 @@
+"""Every target does what a target does: mypy holds each against the protocol, the tests only name them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scorewright.deploy.aci import Aci, AciDeployment
+from scorewright.deploy.aci_place import AciPlace
+from scorewright.deploy.aks import Aks, AksDeployment
+from scorewright.deploy.aks_place import AksPlace
+from scorewright.deploy.arm import Arm
+from scorewright.deploy.local import Local, LocalDeployment
+from scorewright.deploy.target import Deployment
+
+if TYPE_CHECKING:
+    from scorewright.deploy.aci_plan import AciPlan
+    from scorewright.deploy.aks_plan import AksPlan
+    from scorewright.deploy.local_plan import LocalPlan
+    from scorewright.deploy.target import Target
+
+LOCAL: Target[LocalPlan] = Local()
+ACI: Target[AciPlan] = Aci(AciPlace("s", "g", "here"), Arm(None))
+AKS: Target[AksPlan] = Aks(AksPlace("ml"))
+
+
+def test_what_is_deployed_is_a_handle_everywhere() -> None:
+    handles: list[Deployment] = [
+        LocalDeployment("churn", 5001, "curl"),
+        AciDeployment("churn", "http://churn", Aci(AciPlace("s", "g", "here"), Arm(None))),
+        AksDeployment("churn", "churn", "http://churn", Aks(AksPlace("ml"))),
+    ]
+    assert [handle.scoring_uri for handle in handles] == [
+        "http://127.0.0.1:5001/score",
+        "http://churn/score",
+        "http://churn/score",
+    ]
+    assert all(isinstance(handle, Deployment) for handle in handles)
