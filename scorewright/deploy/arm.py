@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -95,5 +96,10 @@ def hint_of(code: str | None, said: str | None) -> str:
     return "The message is Azure's own." if code else ""
 
 
+def without_signatures(text: str) -> str:
+    """What a library says of an address, without the signature in it that opens the storage behind."""
+    return re.sub(r"\bsig=[^&\s'\")]+", "sig=***", text)
+
+
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "It does not say why."
+    return without_signatures(text.strip().splitlines()[0]) if text.strip() else "It does not say why."

@@ -6,7 +6,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scorewright.deploy.arm import told
+from scorewright.deploy.arm import told, without_signatures
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ def deployment_config(plan: AzuremlV1Plan) -> Any:
 def _first_words(text: str) -> str:
     """An error of the SDK's is many lines, with the whole response in them."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return " ".join(lines)[:600] or "It does not say why."
+    return without_signatures(" ".join(lines))[:600] or "It does not say why."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scorewright.deploy.arm import hint_of, told
+from scorewright.deploy.arm import hint_of, told, without_signatures
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def told_by_ml(doing: str) -> Iterator[None]:
             yield
         except MlException as error:
             # The SDK's own checks are formatted for a terminal, over many lines.
-            said = " ".join(str(error.message or error).split())
+            said = without_signatures(" ".join(str(error.message or error).split()))
             raise DeployError(f"{doing}: Azure ML's SDK refuses: {said}", hint=hint_of(None, said)) from None
 
 
