@@ -112,7 +112,9 @@ class AzuremlBatchPlan:
     def write(self, folder: Path) -> Sequence[Path]:
         """The YAML files, the scripts, and apply.sh, which does the same with the Azure CLI."""
         written = self.documents.write(folder)
-        for script in (self.bundle.entry_script, self.bundle.batch_entry_script):
+        # The scripts score the sample when they start.
+        sample = self.bundle.path("sample_request.json")
+        for script in (self.bundle.entry_script, self.bundle.batch_entry_script, sample):
             copy = folder / CODE / script.name
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(script, copy)

@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scorewright.errors import DeployError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -50,7 +52,9 @@ def az(workspace: AzuremlWorkspace, *words: str) -> list[str]:
 
 
 def to_yaml(content: Mapping[str, Any]) -> str:
-    """YAML, in the order given."""
-    import yaml
-
+    """YAML, in the order given. Raises DeployError if PyYAML is not installed."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise DeployError(f"PyYAML cannot be imported: {error}.", hint="pip install 'scorewright[azureml]'") from None
     return str(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120))

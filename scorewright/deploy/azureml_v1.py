@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scorewright.deploy.azureml_v1_assets import registered_environment, registered_model
 from scorewright.deploy.azureml_v1_limits import check_v1_fits
-from scorewright.deploy.azureml_v1_objects import deployment_config, environment, inference_config, told_by_v1
-from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, AzuremlV1Plan, OnAksEndpoint, OnThisMachine
+from scorewright.deploy.azureml_v1_objects import deployment_config, inference_config, told_by_v1
+from scorewright.deploy.azureml_v1_plan import MARK, NOTICE, AzuremlV1Plan, OnAksEndpoint, OnThisMachine
 from scorewright.deploy.http import score
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
@@ -106,8 +107,8 @@ class AzuremlV1:
         with self._connected() as ws, tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             plan.write(folder)
-            model = _model(ws, plan, report)
-            inference = inference_config(plan, _environment(ws, plan, report), folder)
+            model = registered_model(ws, plan, report)
+            inference = inference_config(plan, registered_environment(ws, plan, report), folder)
             service = self._send(ws, plan, model, inference, report)
             report(f"waiting for {plan.name}")
             with told_by_v1(f"deploying {plan.name}"):
@@ -187,7 +188,7 @@ class AzuremlV1:
             )
         with told_by_v1(f"deploying {plan.name}"):
             if known is not None and isinstance(plan.place, OnAksEndpoint):
-                return _version(known, plan, model, inference, report)
+                return _version(known, plan.place, model, inference, report)
             if known is not None:
                 report(f"updating {plan.name}")
                 known.update(models=[model], inference_config=inference, tags=plan.tags)
@@ -203,49 +204,12 @@ class AzuremlV1:
             )
 
 
-def _version(endpoint: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
-    place = plan.place
-    assert isinstance(place, OnAksEndpoint)  # noqa: S101  # its caller has asked
-    if place.version in (endpoint.versions or {}):
-        report(f"updating the version {place.version} of {plan.name}")
-        endpoint.update_version(
-            place.version, models=[model], inference_config=inference, traffic_percentile=place.traffic
-        )
-    else:
-        report(f"making the version {place.version} of {plan.name}")
-        endpoint.create_version(
-            place.version, models=[model], inference_config=inference, traffic_percentile=place.traffic
-        )
+def _version(endpoint: Any, place: OnAksEndpoint, model: Any, inference: Any, report: Report) -> Any:
+    known = place.version in (endpoint.versions or {})
+    report(f"{'updating' if known else 'making'} the version {place.version} of {endpoint.name}")
+    change = endpoint.update_version if known else endpoint.create_version
+    change(place.version, models=[model], inference_config=inference, traffic_percentile=place.traffic)
     return endpoint
-
-
-def _model(ws: Any, plan: AzuremlV1Plan, report: Report) -> Any:
-    """The bundle's model as the workspace has it, registered unless it is there."""
-    given = plan.model
-    with told_by_v1(f"model {given['model_name']}"):
-        from azureml.core import Model
-
-        known = Model.list(ws, name=given["model_name"], tags=[[DIGEST, plan.bundle.digest]], latest=True)
-        if known:
-            return known[0]
-        report(f"registering the model {given['model_name']}")
-        # It takes nothing from outside the working directory.
-        with contextlib.chdir(plan.bundle.model_dir):
-            return Model.register(ws, **given)
-
-
-def _environment(ws: Any, plan: AzuremlV1Plan, report: Report) -> Any:
-    """The environment as the workspace has it: registered by us, or a curated one."""
-    made = environment(plan)
-    with told_by_v1("environment"):
-        from azureml.core import Environment
-
-        if made is None:
-            name, _, version = plan.environment.partition(":")
-            report(f"taking the environment {plan.environment}")
-            return Environment.get(ws, name, version or None)
-        report(f"registering the environment {made.name}")
-        return made.register(ws)
 
 
 def _find(ws: Any, name: str) -> Any:

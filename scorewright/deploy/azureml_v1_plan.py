@@ -190,9 +190,11 @@ class AzuremlV1Plan:
         }
         for name, text in texts.items():
             (folder / name).write_text(text, "utf-8")
-        script = source / self.bundle.entry_script.name
-        shutil.copyfile(self.bundle.entry_script, script)
-        return [*(folder / name for name in texts), script]
+        # The script scores the sample when it starts, so that the first caller need not wait.
+        copied = [self.bundle.entry_script, self.bundle.path("sample_request.json")]
+        for path in copied:
+            shutil.copyfile(path, source / path.name)
+        return [folder / name for name in texts] + [source / path.name for path in copied]
 
     @property
     def _sample(self) -> dict[str, str]:

@@ -52,7 +52,11 @@ def test_the_plan(command: Command, hand_made: Bundle) -> None:
 
 def test_the_sdk_loads_what_is_written(plan: AzuremlBatchPlan, tmp_path: Path, hand_made: Bundle) -> None:
     plan.write(tmp_path)
-    assert {path.name for path in (tmp_path / "code").iterdir()} == {"score.py", "batch_score.py"}
+    assert {path.name for path in (tmp_path / "code").iterdir()} == {
+        "score.py",
+        "batch_score.py",
+        "sample_request.json",
+    }
     deployment = load_model_batch_deployment(tmp_path / "deployment.yml")
     assert (deployment.name, deployment.endpoint_name) == ("default", "churn")
     assert deployment.settings.retry_settings.timeout == 30

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scorewright.deploy.azureml_v1 import AzuremlV1
-from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, OnAci, OnAks
+from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, OnAci, OnAks, OnAksEndpoint
 from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
@@ -111,6 +111,15 @@ def test_on_aks(target: AzuremlV1, v1: V1, workspace: Workspace, hand_made: Bund
     service = v1.services["churn"]
     assert (service["computeType"], service["computeName"]) == ("AKS", "aks")
     assert (service["numReplicas"], service["maxConcurrentRequestsPerContainer"]) == (2, 4)
+
+
+def test_the_first_version_of_an_aks_endpoint(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made, OnAksEndpoint("aks", "blue", 100), cpu=0.5)
+    service = v1.services["churn"]
+    assert (service["computeType"], service["computeName"]) == ("AKSENDPOINT", "aks")
+    (version,) = service["versions"].values()
+    assert (version["name"], version["trafficPercentile"]) == ("blue", 100)
+    assert version["containerResourceRequirements"]["cpu"] == 0.5
 
 
 def test_one_that_fails_shows_its_last_lines(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:

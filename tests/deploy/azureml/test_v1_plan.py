@@ -85,6 +85,7 @@ def test_the_inference_configuration_takes_our_script(plan: Any, tmp_path: Path,
         "config.json",
         "plan.json",
         "requirements.txt",
+        "sample_request.json",
         "score.py",
     ]
     config = inference_config(made, environment(made), tmp_path)

@@ -114,17 +114,24 @@ class V1:
 
     def _send(self, call: Call) -> Answer:
         name = call.body["name"]
-        given = {"authEnabled": False, "sslEnabled": False, "appInsightsEnabled": False, **call.body}
-        collected = {"dataCollection": {"eventHubEnabled": False, "storageEnabled": False}, "aadAuthEnabled": False}
+        self.services[name] = self._filled(call.body)
+        if versions := call.body.get("versions"):
+            filled = {one: {**self._filled(sent), "computeType": "AKS"} for one, sent in versions.items()}
+            self.services[name]["versions"] = filled
+        return self._begun(name)
+
+    def _filled(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """What was sent, with what the service adds."""
+        flags = dict.fromkeys(("authEnabled", "sslEnabled", "appInsightsEnabled", "aadAuthEnabled"), False)
         more = {
-            **collected,
             "createdTime": _NOW,
-            "imageId": f"{name}:1",
+            "imageId": "1",
             "location": "westeurope",
             "state": "Transitioning",
+            "scoringUri": f"{self._url}/score",
+            "dataCollection": {"eventHubEnabled": False, "storageEnabled": False},
         }
-        self.services[name] = {**dict.fromkeys(_UNSAID), **given, **more, "scoringUri": f"{self._url}/score"}
-        return self._begun(name)
+        return {**dict.fromkeys(_UNSAID), **flags, **sent, **more}
 
     def _get_service(self, _: Call, name: str) -> Answer:
         found = self.services.get(name)
