@@ -5,6 +5,8 @@
 # make bench                 the speed of ours, of Azure's own inference server and of MLServer, side by side (25 minutes)
 #
 # Needs python3 (3.11 to 3.13), make and git. Each target installs what it needs into .venv, once.
+# Some tests of deployments want kubectl (1.27 or newer), Node.js with npm, and podman, which they install on Debian; where
+# they are not there the tests are skipped, on CI that is a failure.
 
 MODEL ?= breast_cancer
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
 
     from scorewright.deploy.target import Deployment, Plan, Report, Status
 
@@ -88,18 +91,30 @@ def reporting() -> Iterator[Report]:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with _moving(console) if console.is_terminal else contextlib.nullcontext(_lines(console)) as report:
+            yield report
+    except KeyboardInterrupt:
+        console.print("Interrupted. The same command goes on from what is there; nothing is doubled.")
+        raise
+
+
+@contextmanager
+def _moving(console: Console) -> Iterator[Report]:
     began = time.monotonic()
-    if console.is_terminal:
-        with console.status("") as moving:
-            yield lambda text: moving.update(
-                f"{time.monotonic() - began:4.0f} s  {text}"[: console.width - 4].replace("[", r"\[")
-            )
-    else:
-        said = [""]
+    with console.status("") as moving:
+        yield lambda text: moving.update(
+            f"{time.monotonic() - began:4.0f} s  {text}"[: console.width - 4].replace("[", r"\[")
+        )
 
-        def report(text: str) -> None:
-            if text != said[-1]:
-                said.append(text)
-                console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False)
 
-        yield report
+def _lines(console: Console) -> Report:
+    began = time.monotonic()
+    said = [""]
+
+    def report(text: str) -> None:
+        if text != said[-1]:
+            said.append(text)
+            console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False)
+
+    return report

@@ -118,7 +118,7 @@ class AksPlan:
             "labels": [{"pairs": self._labels, "includeTemplates": True}],
             **({"commonAnnotations": dict(settings.tags)} if settings.tags else {}),
             **(
-                {"configMapGenerator": [{"name": self.name, "literals": [f"{k}={v}" for k, v in variables.items()]}]}
+                {"configMapGenerator": [{"name": self.name, "literals": [_literal(*one) for one in variables.items()]}]}
                 if variables
                 else {}
             ),
@@ -230,6 +230,12 @@ def make_plan(settings: DeploySettings, place: AksPlace) -> AksPlan:
                 hint="Take up to 63 letters, digits and - _ . inside.",
             )
     return AksPlan(settings, place)
+
+
+def _literal(name: str, value: str) -> str:
+    """A variable as Kustomize takes it: one pair of quotes around a value is taken off there."""
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return f'{name}="{value}"' if quoted else f"{name}={value}"
 
 
 def _kustomization(*resources: str) -> dict[str, Any]:

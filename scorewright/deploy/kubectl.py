@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ class Kubectl:
 
 
 def _refusal(verb: str, said: str) -> DeployError:
-    lines = [line for line in said.strip().splitlines() if line and not line.startswith(("Warning:", "W0", "I0", "E"))]
+    # kubectl's own log, like E1121 17:00:00 ..., says the same again.
+    lines = [line for line in said.strip().splitlines() if line and not re.match(r"[EIW]\d{4} |Warning:", line)]
     text = " ".join(lines) or said.strip() or "it does not say why"
     hint = next((hint for known, hint in HINTS.items() if known in said), "The message is kubectl's own.")
     return DeployError(f"kubectl {verb}: {text}", hint=hint)

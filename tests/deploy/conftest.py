@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deploy.standin.certificate import make_certificate
+from tests.deploy.standin.kubernetes import Kubernetes, kubeconfig
 from tests.deploy.standin.login import put_az
 from tests.deploy.standin.proxy import Proxy
 from tests.deploy.standin.registry import Registry
 from tests.deploy.standin.server import StandIn
+from tests.kubectl import require_kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,4 +45,15 @@ def registry(standin: StandIn) -> Registry:
     """What answers for every *.azurecr.io."""
     found = Registry()
     standin.services.append(found)
+    return found
+
+
+@pytest.fixture
+def cluster(standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubernetes:
+    """A cluster with the Gateway API, where all pods get ready; kubectl's current context leads there."""
+    require_kubectl()
+    found = Kubernetes()
+    standin.services.append(found)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "kubeconfig", standin.url)))
+    monkeypatch.setenv("KUBECACHEDIR", str(tmp_path / "kubecache"))
     return found

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
+import scorewright
 from scorewright.deploy.aci import Aci
 from scorewright.deploy.aci_place import AciPlace
 from scorewright.deploy.arm import Arm
+from scorewright.deploy.preflight import BUNDLE_LABEL
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
 from tests.deploy.standin.answer import FORBIDDEN, NOT_LOGGED_IN, QUOTA, THROTTLED, Answer, arm_error
@@ -298,6 +303,36 @@ class TestCommands:
         assert ran.exit_code == 6
         assert "checking" in ran.err
         assert puts(standin) == []
+
+    def test_a_bundle_that_passes_its_check_is_sent(
+        self, groups: ContainerGroups, registry: Registry, command: Command, standin: StandIn, tmp_path: Path
+    ) -> None:
+        model = DecisionTreeClassifier(max_depth=1, random_state=0).fit([[0.0], [1.0]], [0, 1])
+        bundle = scorewright.generate(model, [[0.0], [1.0]], name="churn", out=tmp_path / "churn")
+        registry.push("churn", "3", {BUNDLE_LABEL: bundle.digest})
+        ran = command(*self.WORDS, *self.FLAGS, "--insecure", "--bundle", bundle.root)
+        assert ran.exit_code == 0, ran.err
+        assert f"checking {bundle.root}" in ran.err
+        assert f"@{bundle.root}/sample_request.json http://localhost:{groups.fate.port}/score" in ran.out
+        assert len(puts(standin)) == 1
+
+    def test_who_interrupts_it_is_told_that_it_can_go_on(
+        self, groups: ContainerGroups, registry: Registry, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry.push("churn", "3")
+        words = (*self.WORDS, *self.FLAGS, "--insecure", "--unchecked")
+        made = groups.made
+
+        def interrupt(*_: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(groups, "made", interrupt)
+        ran = command(*words)
+        assert ran.exit_code != 0
+        assert "Interrupted. The same command goes on from what is there" in ran.err
+        monkeypatch.setattr(groups, "made", made)
+        assert command(*words).exit_code == 0
+        assert len(groups.kept) == 1
 
     def test_who_is_not_logged_in_is_told_so(
         self, registry: Registry, command: Command, tmp_path: Path, standin: StandIn

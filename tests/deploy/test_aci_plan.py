@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from azure.mgmt.containerinstance.models import ContainerGroup
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from scorewright.deploy.aci_place import AciPlace
 from scorewright.deploy.aci_plan import AciPlan, make_plan
-from scorewright.deploy.settings import DeploySettings
+from scorewright.deploy.settings import DeploySettings, Probes
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +62,20 @@ def test_azures_own_models_know_every_word_of_it(todo: AciPlan) -> None:
     body = todo.body(todo.secrets.__getitem__)
     group = ContainerGroup.deserialize(body)
     assert group.serialize() == body
+
+
+@given(
+    cpu=st.floats(0.1, 30),
+    memory=st.integers(2**20, 200 * 2**30),
+    probes=st.builds(Probes, start=st.integers(1, 10_000), period=st.integers(1, 10_000)),
+    env=st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), st.text()),
+)
+def test_whatever_is_asked_azures_models_know_it(cpu: float, memory: int, probes: Probes, env: dict[str, str]) -> None:
+    todo = plan(cpu=cpu, memory=str(memory), probes=probes, env=env)
+    body = todo.body(todo.secrets.__getitem__)
+    assert ContainerGroup.deserialize(body).serialize() == body
+    assert yaml.safe_load(todo.to_yaml())["properties"] == body["properties"]
+    assert memory <= todo.memory_gb * 2**30
 
 
 def test_the_yaml_becomes_the_body_once_the_secrets_are_filled_in() -> None:

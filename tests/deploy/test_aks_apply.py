@@ -1,22 +1,17 @@
-"""The tree applied by the real kubectl to an API server that stands in for a cluster; what goes wrong, in words."""
+"""The tree applied by the real kubectl to an API server that stands in for a cluster; what is refused, in words."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from scorewright.deploy import aks_traffic
-from scorewright.deploy.aks import Aks
-from scorewright.deploy.aks_place import AksPlace
-from scorewright.deploy.aks_rollout import hopeless, progress, reason
 from scorewright.deploy.kubectl import Kubectl
-from scorewright.deploy.settings import DeploySettings
-from scorewright.errors import DeployError, UsageError
+from scorewright.errors import DeployError
+from tests.deploy.on_cluster import apply, target
 from tests.deploy.standin.answer import Answer
-from tests.deploy.standin.kubernetes import Kubernetes, Pods, kubeconfig, refusal
-from tests.kubectl import require_kubectl
+from tests.deploy.standin.kubernetes import Kubernetes, kubeconfig, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,42 +19,6 @@ if TYPE_CHECKING:
     from tests.command import Command
     from tests.deploy.standin.registry import Registry
     from tests.deploy.standin.server import StandIn
-
-IMAGE = "acme.azurecr.io/churn@sha256:" + "0" * 64
-
-
-@pytest.fixture
-def cluster(standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubernetes:
-    """A cluster with the Gateway API, where all pods get ready; kubectl's current context leads there."""
-    require_kubectl()
-    found = Kubernetes()
-    standin.services.append(found)
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "kubeconfig", standin.url)))
-    monkeypatch.setenv("KUBECACHEDIR", str(tmp_path / "kubecache"))
-    return found
-
-
-def target(**place: Any) -> Aks:
-    return Aks(AksPlace("ml", **place), poll_seconds=0.01)
-
-
-def apply(where: Aks | None = None, said: list[str] | None = None, **given: Any) -> Any:
-    there = where or target(overlay="dev")
-    todo = there.plan(DeploySettings.of(IMAGE, **{"probes": {"start": 1}, **given}))
-    return there.apply(todo, (said if said is not None else []).append)
-
-
-def waiting(reason: str, message: str = "") -> dict[str, Any]:
-    return {"state": {"waiting": {"reason": reason, "message": message}}, "ready": False, "restartCount": 0}
-
-
-def ended(code: int, why: str = "Error", restarts: int = 1) -> dict[str, Any]:
-    return {
-        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-        "lastState": {"terminated": {"exitCode": code, "reason": why}},
-        "ready": False,
-        "restartCount": restarts,
-    }
 
 
 def test_it_is_applied_looked_after_and_deleted(cluster: Kubernetes, standin: StandIn) -> None:
@@ -118,92 +77,11 @@ def test_a_cluster_without_the_gateway_api_will_do_for_dev(cluster: Kubernetes, 
     assert "--enable-gateway-api" in caught.value.hint
 
 
-def test_blue_then_green_then_the_requests_are_divided(cluster: Kubernetes, command: Command) -> None:
-    blue, green = (target(overlay="blue-green", slot=slot) for slot in ("blue", "green"))
-    said: list[str] = []
-    apply(blue, said)
-    assert said[0] == "making the route; all requests go to blue"
-
-    def weights() -> dict[str, int]:
-        return aks_traffic.of_route(cluster.one("httproutes", "churn"), "churn")
-
-    assert weights() == {"blue": 100, "green": 0}
-    with pytest.raises(DeployError, match="green has no ready pod, and would get 10 % of the requests"):
-        blue.traffic("churn", {"blue": 90, "green": 10})
-
-    apply(green)
-    assert weights() == {"blue": 100, "green": 0}, "an apply divides nothing"
-    ran = command("deploy", "aks", "traffic", "churn", "blue=90", "green=10", "-n", "ml")
-    assert ran.out == "churn: blue 90 %, green 10 %\n"
-    assert weights() == {"blue": 90, "green": 10}
-    apply(blue, env={"LEVEL": "x"})
-    assert weights() == {"blue": 90, "green": 10}
-    rules = cluster.one("httproutes", "churn")["spec"]["rules"]
-    assert [rule["matches"][0]["headers"][0]["value"] for rule in rules[:-1]] == ["blue", "green"]
-    assert "churn-blue: 1 of 1 pods are new, 1 ready, 90 % of the requests; churn-green: " in blue.status("churn").state
-
-
-def test_traffic_needs_something_to_divide(cluster: Kubernetes) -> None:
-    apply()
-    with pytest.raises(DeployError, match="has no route that divides requests"):
-        target().traffic("churn", {"blue": 100, "green": 0})
-
-
 def test_what_is_someone_elses_is_never_touched(cluster: Kubernetes) -> None:
     apply()
     cluster.one("services", "churn")["metadata"]["labels"] = {}
     with pytest.raises(DeployError, match="A Service churn is there that was not deployed by scorewright"):
         apply()
-
-
-@pytest.mark.parametrize(
-    ("container", "message", "hint"),
-    [
-        (waiting("ImagePullBackOff", "401 Unauthorized"), "its image cannot be pulled: 401 Unauthorized", "attach-acr"),
-        (waiting("CreateContainerConfigError", 'secret "x" not found'), "it cannot be set up: secret", ""),
-        (ended(3), "it ended with exit code 3, and was started again 1 times", "scorewright check"),
-        (ended(7), "it ended with exit code 7", "other library versions"),
-    ],
-)
-def test_a_pod_without_hope_is_told_at_once(
-    cluster: Kubernetes, container: dict[str, Any], message: str, hint: str
-) -> None:
-    cluster.pods = Pods(container, log="RuntimeError: no weights, key is hunter2\n")
-    with pytest.raises(DeployError, match=f"churn: pod churn-0: {message}") as caught:
-        apply(probes={"start": 600}, secrets={"API_KEY": "hunter2"})
-    assert hint in caught.value.hint
-    assert "  RuntimeError: no weights, key is ***" in caught.value.message
-    assert "What ran before still answers" in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("pods", "message", "hint"),
-    [
-        (Pods({"state": {"running": {}}, "ready": False}, log="loading\n"), "it is not ready yet", "--timeout"),
-        (Pods(ended(137, "OOMKilled", 4)), r"killed for want of memory\), and was started again 4 times", "--memory"),
-        (
-            Pods(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/3 nodes: Insufficient cpu."}]),
-            "no node can take it: 0/3 nodes: Insufficient cpu",
-            "more nodes",
-        ),
-    ],
-)
-def test_what_is_not_ready_in_time_is_told_why(cluster: Kubernetes, pods: Pods, message: str, hint: str) -> None:
-    cluster.pods = pods
-    if pods.conditions:
-        pods.container = {"ready": False}
-    with pytest.raises(DeployError, match=f"not ready within 1 s: 1 of 1 pods are new, 0 ready .*{message}") as caught:
-        apply()
-    assert hint in caught.value.hint
-    assert pods.log.strip() in caught.value.message
-    assert target(overlay="dev").status("churn").detail.startswith("pod churn-0: ")
-
-
-def test_a_quota_that_forbids_the_pods_is_told(cluster: Kubernetes) -> None:
-    cluster.pods = Pods(refused='pods "churn-1" is forbidden: exceeded quota: compute, requested: cpu=1')
-    with pytest.raises(DeployError, match=r"the cluster makes no pod: .*exceeded quota") as caught:
-        apply()
-    assert "quota" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -252,44 +130,6 @@ def test_no_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeployError, match="There is no kubectl on the PATH") as caught:
         Kubectl("ml").run("version")
     assert "az aks install-cli" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("words", "weights"),
-    [(["blue=90", "green=10"], {"blue": 90, "green": 10}), (["green=100"], {"blue": 0, "green": 100})],
-)
-def test_shares_are_percentages(words: list[str], weights: dict[str, int]) -> None:
-    assert aks_traffic.parse(words) == weights
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["blue=90"], "sum to 90, not to 100"),
-        (["blue=90", "green=20"], "sum to 110"),
-        (["red=100"], "'red=100' is no share"),
-        (["blue"], "'blue' is no share"),
-        (["blue=-5"], "is no share"),
-    ],
-)
-def test_shares_that_cannot_be_meant_are_refused(words: list[str], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        aks_traffic.parse(words)
-
-
-def test_a_rollout_that_the_cluster_has_not_seen_yet_is_not_over() -> None:
-    status = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
-    found = {"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status}
-    assert progress(found) == (False, "0 of 2 pods are new, 2 ready")
-    status["observedGeneration"] = 2
-    assert progress(found) == (True, "2 of 2 pods are new, 2 ready")
-    status["replicas"] = 3
-    assert progress(found)[0] is False, "one of the old is still there"
-
-
-def test_a_pod_that_got_over_it_is_well() -> None:
-    pod = {"status": {"containerStatuses": [{**ended(3), "state": {"running": {}}, "ready": True}]}}
-    assert (reason(pod), hopeless(pod)) == ("", False)
 
 
 def test_the_whole_way_by_commands(cluster: Kubernetes, registry: Registry, command: Command) -> None:

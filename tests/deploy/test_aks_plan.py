@@ -177,6 +177,28 @@ def test_what_is_asked_arrives(built: Built) -> None:
     assert metrics[1]["pods"]["target"]["averageValue"] == "4"
 
 
+@pytest.mark.usefixtures("built")
+def test_odd_values_arrive_as_they_are(tmp_path: Path) -> None:
+    values = [
+        '"quoted"',
+        "'single'",
+        '"half',
+        "two\nlines",
+        "",
+        " spaced ",
+        "$(HOME) ${X}",
+        "a=b: c # d",
+        "é",
+        '""',
+        "{a: b}",
+    ]
+    odd = {f"V{number}": value for number, value in enumerate(values)}
+    plan(env=odd).write(tmp_path)
+    words = ["kubectl", "kustomize", str(tmp_path / "overlays/dev")]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert only(list(yaml.safe_load_all(ran.stdout)), "ConfigMap")["data"] == odd
+
+
 def test_everything_that_is_made_can_be_found_again(built: Built) -> None:
     for (_, overlay), objects in built.items():
         for one in objects:
