@@ -16,6 +16,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 JUDGE := .cache/judge
 AZURE := .cache/azure
+AZUREML := .cache/azureml
 KSERVE := .cache/kserve
 AZURITE := .cache/azurite
 DASK_KUBERNETES := .cache/dask-kubernetes
@@ -40,10 +41,11 @@ demo: $(DEMO_NEEDS)
 
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
-test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(PLAIN)/.done $(KSERVE)/.done $(AZURITE)/.done \
-		$(DASK_KUBERNETES)/.done
+test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(AZUREML)/.done $(PLAIN)/.done $(KSERVE)/.done \
+		$(AZURITE)/.done $(DASK_KUBERNETES)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
+	@$(AZUREML)/bin/python -m pytest -n auto --maxprocesses 2 --dist loadfile tests/deploy/azureml
 	@$(PY) -m pytest tests/docker
 
 check: $(VENV)/.with-dev
@@ -75,6 +77,13 @@ $(PLAIN)/.done: $(VENV)/.made $(PINS) pyproject.toml
 	@echo "installing scorewright, without flask, into $(PLAIN)"
 	@$(PYTHON) -m venv --clear $(PLAIN)
 	@$(PLAIN)/bin/python $(INSTALL) -c $(PINS) -e . inference-schema pandas
+
+# Azure ML's SDKs ask for older releases of what our tests have; their tests run beside them.
+$(AZUREML)/.done: $(VENV)/.made constraints/azureml.txt pyproject.toml
+	@echo "installing Azure ML's SDKs into $(AZUREML) (some minutes)"
+	@$(PYTHON) -m venv --clear $(AZUREML)
+	@$(AZUREML)/bin/python $(INSTALL) -c constraints/azureml.txt -e '.[azureml,azureml-v1,docker]' \
+		hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,10 @@ HINTS = {
     "SubscriptionNotFound": "`az account list` shows the subscriptions that you have.",
     "InaccessibleImage": "Is it pushed, and may the identity pull it (role AcrPull)?",
     "DnsNameLabelNotAvailable": "The label is taken in this region: choose another.",
+    "ImageBuildFailure": "Is it pushed, and may the endpoint's identity pull it (role AcrPull)?",
+    "ResourceNotReady": "The log's last lines say why it is not ready; `scorewright check BUNDLE` tries the same here.",
+    "OutOfQuota": "Ask for less with --instance-type or --replicas, or have the quota raised.",
+    "OutOfCapacity": "The region has no such machine now: take another --instance-type, or try later.",
     "MissingSubscriptionRegistration": "az provider register --namespace, with the provider that the message names",
 }
 
@@ -91,5 +96,10 @@ def hint_of(code: str | None, said: str | None) -> str:
     return "The message is Azure's own." if code else ""
 
 
+def without_signatures(text: str) -> str:
+    """What a library says of an address, without the signature in it that opens the storage behind."""
+    return re.sub(r"\bsig=[^&\s'\")]+", "sig=***", text)
+
+
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "It does not say why."
+    return without_signatures(text.strip().splitlines()[0]) if text.strip() else "It does not say why."

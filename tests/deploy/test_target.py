@@ -9,7 +9,7 @@ from scorewright.deploy.aci_place import AciPlace
 from scorewright.deploy.aks import Aks, AksDeployment
 from scorewright.deploy.aks_place import AksPlace
 from scorewright.deploy.arm import Arm
-from scorewright.deploy.local import Local, LocalDeployment
+from scorewright.deploy.local_target import Local, LocalDeployment
 from scorewright.deploy.target import Deployment
 
 if TYPE_CHECKING:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-HOSTS = ("localhost", "*.azurecr.io", "*.azure.com", "*.windows.net", "*.azureml.ms", "login.microsoftonline.com")
+HOSTS = (
+    "localhost",
+    "*.azurecr.io",
+    "*.azure.com",
+    "*.windows.net",
+    "*.blob.core.windows.net",
+    "*.azureml.ms",
+    "*.api.azureml.ms",
+    "login.microsoftonline.com",
+)
 
 
 def make_certificate(file: Path) -> Path:

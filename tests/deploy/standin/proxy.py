@@ -42,6 +42,7 @@ class Proxy(ThreadingTCPServer):
 class _Tunnel(StreamRequestHandler):
     server: Proxy
     rbufsize = 0
+    disable_nagle_algorithm = True
 
     def handle(self) -> None:
         head = self.rfile.readline().split()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tests.deploy.standin.answer import Service
 
-TOKEN = "stand-in-token"  # noqa: S105  # opens nothing
+TOKEN = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDAsInRpZCI6InQiLCJvaWQiOiJvIn0.eA"  # noqa: S105
+"""Opens nothing. azureml-core reads in it until when it is valid: the year 2100."""
 
 
 class StandIn(ThreadingHTTPServer):
@@ -90,6 +91,7 @@ class StandIn(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: StandIn
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two packets: the second would wait 40 ms
     timeout = 30
 
     def _any(self) -> None:

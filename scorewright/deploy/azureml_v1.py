@@ -1,0 +1,270 @@
+"""A bundle's score.py as a web service of Azure ML's SDK v1, whose support has ended, by azureml-core."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scorewright.deploy.azureml_v1_assets import registered_environment, registered_model
+from scorewright.deploy.azureml_v1_limits import check_v1_fits
+from scorewright.deploy.azureml_v1_objects import deployment_config, inference_config, told_by_v1
+from scorewright.deploy.azureml_v1_plan import MARK, NOTICE, AzuremlV1Plan, OnAksEndpoint, OnThisMachine
+from scorewright.deploy.http import score
+from scorewright.deploy.target import Status, silent
+from scorewright.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scorewright.bundle import Bundle
+    from scorewright.deploy.azureml_v1_plan import Place
+    from scorewright.deploy.azureml_workspace import AzuremlWorkspace
+    from scorewright.deploy.settings import DeploySettings
+    from scorewright.deploy.target import Report
+
+LAST_LINES = 25
+"""Of the log of a service that failed."""
+
+
+@dataclass(frozen=True)
+class AzuremlV1Deployment:
+    """A handle on a web service."""
+
+    target: AzuremlV1
+    name: str
+    scoring_uri: str
+
+    def run(self, data: object, *, timeout: float = 60) -> Any:
+        """Score, with the primary key if the service has keys. The parsed answer."""
+        keys = self.get_keys()
+        headers = {"Authorization": f"Bearer {keys[0]}"} if keys else {}
+        return score(self.scoring_uri, data, timeout=timeout, headers=headers)
+
+    def get_keys(self) -> tuple[str, ...]:
+        """Primary and secondary key; none where none is asked for."""
+        return self.target.keys(self.name)
+
+    def status(self) -> Status:
+        return self.target.status(self.name)
+
+    def logs(self, tail: int | None = None) -> str:
+        return self.target.logs(self.name, tail)
+
+    def delete(self) -> None:
+        self.target.delete(self.name)
+
+
+@dataclass(frozen=True)
+class AzuremlV1:
+    """Web services in a workspace. Raises DeployError for what the SDK or Azure refuses."""
+
+    workspace: AzuremlWorkspace
+    insecure: bool = False
+    """Whether a public service that anyone may ask is meant."""
+    wait: int = 1800
+    """Seconds that Azure may take to build the image and start it."""
+    credential: Any = field(default=None, repr=False)
+    """An azure-core TokenCredential; as the shell is logged in, unless given."""
+
+    def plan(self, settings: DeploySettings, bundle: Bundle, place: Place, environment: str) -> AzuremlV1Plan:
+        """Raises UsageError with the limit named where the settings do not fit."""
+        made = AzuremlV1Plan(settings, self.workspace, bundle, place, environment)
+        check_v1_fits(made, insecure=self.insecure)
+        return made
+
+    def make_workspace(self, location: str, folder: Path) -> Path:
+        """Make the workspace unless it is there, and write its config.json into `folder`; that file.
+
+        Its storage account, key vault and Application Insights are made with it; the resource group must be there.
+        """
+        with told_by_v1(f"workspace {self.workspace.name}"), contextlib.redirect_stdout(io.StringIO()):
+            from azureml.core import Workspace
+
+            made = Workspace.create(
+                self.workspace.name,
+                auth=self._auth(),
+                subscription_id=self.workspace.subscription,
+                resource_group=self.workspace.resource_group,
+                location=location,
+                create_resource_group=False,
+                exist_ok=True,
+                show_output=False,
+            )
+            made.write_config(path=str(folder), file_name="config.json")
+        # It puts the file where it looks for it first.
+        return folder / ".azureml" / "config.json"
+
+    def apply(self, plan: AzuremlV1Plan, report: Report = silent) -> AzuremlV1Deployment:
+        """Register what is new, deploy or update, and wait. Raises DeployError with the log's end if it fails.
+
+        Applied again it converges: a bundle's model is registered once, a service that is there is updated.
+        """
+        report(NOTICE)
+        with self._connected() as ws, tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            plan.write(folder)
+            model = registered_model(ws, plan, report)
+            inference = inference_config(plan, registered_environment(ws, plan, report), folder)
+            service = self._send(ws, plan, model, inference, report)
+            report(f"waiting for {plan.name}")
+            with told_by_v1(f"deploying {plan.name}"):
+                # Of a failure it prints what it knows, and says the same again in what it raises.
+                with contextlib.suppress(_failure()):
+                    service.wait_for_deployment(show_output=False, timeout_sec=self.wait)
+                state = str(service.state)
+            if state not in ("Healthy", "running"):
+                raise _failed(service, plan.name, state)
+            return AzuremlV1Deployment(self, plan.name, str(service.scoring_uri))
+
+    def get(self, name: str) -> AzuremlV1Deployment:
+        """A handle on the service `name`."""
+        with self._connected() as ws:
+            return AzuremlV1Deployment(self, name, str(_named(ws, name).scoring_uri))
+
+    def status(self, name: str) -> Status:
+        """How the service is."""
+        with self._connected() as ws:
+            return _status(_named(ws, name))
+
+    def logs(self, name: str, tail: int | None = None) -> str:
+        """What the service has logged; only the last `tail` lines if given."""
+        with self._connected() as ws, told_by_v1(f"logs of {name}"):
+            said = str(_named(ws, name).get_logs(num_lines=tail or 5000))
+        return "".join(said.splitlines(keepends=True)[-(tail or 0) :])
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        """The service's keys; none where none is asked for."""
+        with self._connected() as ws, told_by_v1(f"keys of {name}"):
+            service = _named(ws, name)
+            return tuple(service.get_keys()) if service.auth_enabled else ()
+
+    def delete(self, name: str) -> None:
+        """Remove the service; what was registered stays."""
+        with self._connected() as ws, told_by_v1(f"deleting {name}"):
+            _named(ws, name).delete()
+
+    def deployments(self) -> list[Status]:
+        """All services that were deployed here, by name."""
+        with self._connected() as ws, told_by_v1("services"):
+            from azureml.core import Webservice
+
+            ours = [one for one in Webservice.list(ws) if MARK in (one.tags or {})]
+            return [_status(one) for one in sorted(ours, key=lambda one: str(one.name))]
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """An azureml.core.Workspace; in the body, what the SDK prints is not seen."""
+        with told_by_v1(f"workspace {self.workspace.name}"):
+            from azureml.core import Workspace
+
+            with contextlib.redirect_stdout(io.StringIO()):
+                found = Workspace.get(
+                    self.workspace.name,
+                    auth=self._auth(),
+                    subscription_id=self.workspace.subscription,
+                    resource_group=self.workspace.resource_group,
+                )
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield found
+
+    def _auth(self) -> Any:
+        from azureml.core.authentication import TokenAuthentication
+
+        credential = self.credential or _login()
+        return TokenAuthentication(lambda audience: credential.get_token(f"{audience.rstrip('/')}/.default").token)
+
+    def _send(self, ws: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
+        from azureml.core import Model
+
+        known = _find(ws, plan.name)
+        if known is not None and MARK not in (known.tags or {}):
+            raise DeployError(
+                f"The workspace has a service {plan.name} that was not deployed by scorewright.",
+                hint="Choose another --name.",
+            )
+        with told_by_v1(f"deploying {plan.name}"):
+            if known is not None and isinstance(plan.place, OnAksEndpoint):
+                return _version(known, plan.place, model, inference, report)
+            if known is not None:
+                report(f"updating {plan.name}")
+                known.update(models=[model], inference_config=inference, tags=plan.tags)
+                return known
+            report(f"deploying {plan.name}")
+            return Model.deploy(
+                ws,
+                plan.name,
+                [model],
+                inference,
+                deployment_config(plan),
+                overwrite=isinstance(plan.place, OnThisMachine),
+            )
+
+
+def _version(endpoint: Any, place: OnAksEndpoint, model: Any, inference: Any, report: Report) -> Any:
+    known = place.version in (endpoint.versions or {})
+    report(f"{'updating' if known else 'making'} the version {place.version} of {endpoint.name}")
+    change = endpoint.update_version if known else endpoint.create_version
+    change(place.version, models=[model], inference_config=inference, traffic_percentile=place.traffic)
+    return endpoint
+
+
+def _find(ws: Any, name: str) -> Any:
+    """The service; None if there is none."""
+    with told_by_v1(f"service {name}"):
+        from azureml.core import Webservice
+
+        return next((one for one in Webservice.list(ws) if one.name == name), None)
+
+
+def _named(ws: Any, name: str) -> Any:
+    found = _find(ws, name)
+    if found is None or MARK not in (found.tags or {}):
+        raise DeployError(
+            f"Nothing is deployed as {name} in the workspace {ws.name} by SDK v1.",
+            hint="`scorewright deploy azureml-v1 list` shows what is.",
+        )
+    return found
+
+
+def _status(service: Any) -> Status:
+    error = getattr(service, "error", None) or {}
+    return Status(
+        name=str(service.name),
+        target="azureml-v1",
+        image=str(getattr(service, "image_id", None) or ""),
+        state=str(service.state),
+        healthy=service.state == "Healthy",
+        url=str(service.scoring_uri or ""),
+        detail=str(error.get("message", "")),
+    )
+
+
+def _failed(service: Any, name: str, state: str) -> DeployError:
+    with told_by_v1(f"logs of {name}"):
+        lines = str(service.get_logs(num_lines=LAST_LINES) or "").strip().splitlines()[-LAST_LINES:]
+    why = (getattr(service, "error", None) or {}).get("message", "").rstrip(".")
+    said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
+    return DeployError(
+        f"{name} is {state}{f': {why}' if why else ''}. Its last lines:\n{said}",
+        hint="`scorewright check BUNDLE` tries the script here.",
+    )
+
+
+def _failure() -> type[Exception]:
+    from azureml.exceptions import WebserviceException
+
+    return WebserviceException  # type: ignore[no-any-return]  # it has no types
+
+
+def _login() -> Any:
+    try:
+        from azure.identity import DefaultAzureCredential
+    except ImportError as error:
+        raise DeployError(
+            f"azure-identity cannot be imported: {error}.", hint="pip install 'scorewright[azureml-v1]'"
+        ) from None
+    return DefaultAzureCredential()

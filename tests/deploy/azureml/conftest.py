@@ -1,0 +1,36 @@
+"""A workspace at the stand-in, and how to ask it."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scorewright.deploy.azureml_workspace import AzuremlWorkspace
+from tests.deploy.standin.azureml import Blobs, Scoring, Workspace
+
+if TYPE_CHECKING:
+    from tests.deploy.standin.server import StandIn
+
+# They run in the environment that has Azure ML's SDKs (see the Makefile), and nowhere else.
+collect_ignore_glob = ["test_*.py"] if importlib.util.find_spec("azureml") is None else []
+
+
+@pytest.fixture
+def ours() -> AzuremlWorkspace:
+    return AzuremlWorkspace("s", "g", "w")
+
+
+@pytest.fixture
+def blobs(standin: StandIn) -> Blobs:
+    found = Blobs()
+    standin.services.append(found)
+    return found
+
+
+@pytest.fixture
+def workspace(standin: StandIn, blobs: Blobs) -> Workspace:
+    found = Workspace(standin.url)
+    standin.services += [found, Scoring()]
+    return found

@@ -1,0 +1,213 @@
+"""A web service of SDK v1 at the stand-in: azureml-core's own calls, from the upload of the model to the deletion."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scorewright.deploy.azureml_v1 import AzuremlV1
+from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, OnAci, OnAks, OnAksEndpoint
+from scorewright.deploy.azureml_workspace import AzuremlWorkspace
+from scorewright.deploy.settings import DeploySettings
+from scorewright.errors import DeployError
+from tests.deploy.standin.answer import arm_error
+from tests.deploy.standin.azureml import WORKSPACE
+from tests.deploy.standin.azureml_v1 import HOST, V1
+from tests.deploy.standin.login import LoggedIn, LoggedOut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scorewright.bundle import Bundle
+    from tests.command import Command
+    from tests.deploy.standin.azureml import Blobs, Workspace
+    from tests.deploy.standin.server import StandIn
+
+BASE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+
+
+@pytest.fixture
+def v1(workspace: Workspace, standin: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> V1:
+    # The SDK keeps what it discovers in the user's home.
+    monkeypatch.setattr(
+        "azureml._base_sdk_common.service_discovery.CachedServiceDiscovery.__init__.__defaults__",
+        (str(tmp_path / "discovery"),),
+    )
+    workspace.at("")["properties"]["discoveryUrl"] = f"{HOST}/discovery"
+    found = V1(standin.url)
+    standin.services.insert(0, found)
+    return found
+
+
+@pytest.fixture
+def target(ours: AzuremlWorkspace, v1: V1) -> AzuremlV1:
+    return AzuremlV1(ours, insecure=True, credential=LoggedIn())
+
+
+def apply(target: AzuremlV1, bundle: Bundle, place: Any = None, environment: str = "system", **given: Any) -> Any:
+    said: list[str] = []
+    settings = DeploySettings.of(BASE, name="churn", **given)
+    deployed = target.apply(target.plan(settings, bundle, place or OnAci(), environment), said.append)
+    assert said[0] == NOTICE
+    return deployed
+
+
+def test_it_is_sent_answers_and_is_deleted(
+    target: AzuremlV1, v1: V1, hand_made: Bundle, blobs: Blobs, standin: StandIn
+) -> None:
+    deployed = apply(target, hand_made, auth="key", cpu=0.5, tags={"team": "a"})
+    (model,) = v1.models
+    assert (model["name"], model["framework"], model["frameworkVersion"]) == ("Iris.Tree", "ScikitLearn", "1.9.1")
+    assert model["kvTags"] == {DIGEST: hand_made.digest, "team": "a"}
+    assert json.loads(model["properties"]["sample_request"]) == {"data": [[1, 2, 3, 4]]}
+    assert blobs.kept["files/model/model.joblib"] == b"no real model\n"
+    python = v1.environments["scorewright-churn"]["python"]
+    assert "scikit-learn==1.9.1" in python["condaDependencies"]["dependencies"][1]["pip"]
+    service = v1.services["churn"]
+    assert service["containerResourceRequirements"]["cpu"] == 0.5
+    assert (service["authEnabled"], service["kvTags"]) == (True, {MARK: "churn", "team": "a"})
+    request = service["environmentImageRequest"]
+    assert (request["modelIds"], request["environment"]["name"]) == (["Iris.Tree:1"], "scorewright-churn")
+
+    assert deployed.get_keys() == ("key-one", "key-two")
+    assert deployed.run([[1, 2, 3, 4]])["predict"] == [1]
+    status = deployed.status()
+    assert (status.healthy, status.state, status.url) == (True, "Healthy", f"{standin.url}/score")
+    assert target.deployments() == [status]
+    assert deployed.logs(1) == "ImportError: no module named churn"
+    deployed.delete()
+    assert v1.services == {}
+
+
+def test_applied_again_it_is_updated_and_nothing_doubled(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made)
+    apply(target, hand_made)
+    assert len(v1.models) == 1
+    assert list(v1.services) == ["churn"]
+
+
+def test_a_curated_environment_is_fetched_by_its_version(
+    target: AzuremlV1, v1: V1, hand_made: Bundle, standin: StandIn
+) -> None:
+    curated = {"name": "AzureML-sklearn-1.5", "version": "7", "python": {"userManagedDependencies": True}}
+    v1.environments["AzureML-sklearn-1.5"] = curated
+    apply(target, hand_made, environment="AzureML-sklearn-1.5:7")
+    assert any(line.endswith("/environments/AzureML-sklearn-1.5/versions/7") for line in standin.lines)
+    with pytest.raises(DeployError, match="environment: Azure ML refuses"):
+        apply(target, hand_made, environment="AzureML-none:1")
+
+
+def test_on_aks(target: AzuremlV1, v1: V1, workspace: Workspace, hand_made: Bundle) -> None:
+    cluster = {
+        "computeType": "AKS",
+        "provisioningState": "Succeeded",
+        "resourceId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks",
+        "properties": {"agentCount": 3, "agentVmSize": "Standard_D3_v2", "clusterPurpose": "FastProd"},
+    }
+    workspace.keep("/computes/aks", {"location": "westeurope", "type": "x", "tags": {}, "properties": cluster})
+    apply(target, hand_made, OnAks("aks"), replicas=2, max_concurrent_requests=4)
+    service = v1.services["churn"]
+    assert (service["computeType"], service["computeName"]) == ("AKS", "aks")
+    assert (service["numReplicas"], service["maxConcurrentRequestsPerContainer"]) == (2, 4)
+
+
+def test_the_first_version_of_an_aks_endpoint(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made, OnAksEndpoint("aks", "blue", 100), cpu=0.5)
+    service = v1.services["churn"]
+    assert (service["computeType"], service["computeName"]) == ("AKSENDPOINT", "aks")
+    (version,) = service["versions"].values()
+    assert (version["name"], version["trafficPercentile"]) == ("blue", 100)
+    assert version["containerResourceRequirements"]["cpu"] == 0.5
+
+
+def test_one_that_fails_shows_its_last_lines(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    v1.state = "Failed"
+    with pytest.raises(DeployError) as caught:
+        apply(target, hand_made)
+    assert "churn is Failed: The container crashed. Its last lines:\n  booting\n" in caught.value.message
+    assert "  ImportError: no module named churn" in caught.value.message
+    v1.state = "Healthy"
+    assert apply(target, hand_made).status().healthy
+
+
+def test_a_service_of_somebody_elses_is_left_alone(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made)
+    v1.services["churn"]["kvTags"] = {}
+    with pytest.raises(DeployError, match="was not deployed by scorewright"):
+        apply(target, hand_made)
+    with pytest.raises(DeployError, match="Nothing is deployed as churn"):
+        target.delete("churn")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", "workspaces/w$", "workspace w: "),
+        ("POST", "/models$", "model Iris.Tree: "),
+        ("PUT", "/environments/", "environment: Azure ML refuses"),
+        ("POST", "/services$", "deploying churn: Azure ML refuses"),
+    ],
+)
+def test_refusals_are_told_in_words(
+    target: AzuremlV1, hand_made: Bundle, standin: StandIn, method: str, path: str, said: str
+) -> None:
+    standin.fail(method, path, arm_error(403, "AuthorizationFailed", "You may not do that."))
+    with pytest.raises(DeployError, match=said) as caught:
+        apply(target, hand_made)
+    assert "hunter2" not in caught.value.message
+
+
+def test_nobody_is_logged_in(ours: AzuremlWorkspace, v1: V1) -> None:
+    with pytest.raises(DeployError, match="not logged in to Azure"):
+        AzuremlV1(ours, credential=LoggedOut()).status("churn")
+
+
+def test_the_commands(
+    target: AzuremlV1, v1: V1, hand_made: Bundle, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text(
+        json.dumps({"subscription_id": "s", "resource_group": "g", "workspace_name": "w"})
+    )
+    monkeypatch.chdir(tmp_path)
+    ran = command(
+        *("deploy", "azureml-v1", BASE, "--bundle", hand_made.root, "--name", "churn", "--auth", "key"),
+        *("--unchecked", "--json"),
+    )
+    assert ran.exit_code == 0, ran.err
+    assert json.loads(ran.out)["name"] == "churn"
+    assert NOTICE in ran.err
+    assert command("deploy", "azureml-v1", "keys", "churn").out == "key-one\nkey-two\n"
+    assert command("deploy", "azureml-v1", "logs", "churn").out.startswith("booting\n")
+    status = json.loads(command("deploy", "azureml-v1", "status", "churn", "--json").out)
+    assert (status["target"], status["healthy"]) == ("azureml-v1", True)
+    assert json.loads(command("deploy", "azureml-v1", "list", "--json").out) == [status]
+    assert command("deploy", "azureml-v1", "delete", "churn").out == "churn is deleted.\n"
+    assert command("deploy", "azureml-v1", "status", "churn").exit_code == 15
+
+
+def test_a_workspace_that_is_there_is_taken(
+    v1: V1, workspace: Workspace, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The SDK wants names of 3 characters and more.
+    path = f"{WORKSPACE.removesuffix('w')}models"
+    workspace.kept[path.lower()] = {**workspace.at(""), "id": path, "name": "models"}
+    monkeypatch.chdir(tmp_path)
+    place = ("--subscription", "s", "--resource-group", "g", "--workspace", "models", "--location", "westeurope")
+    ran = command("deploy", "azureml-v1", "workspace", *place)
+    assert ran.exit_code == 0, ran.err
+    assert ran.out == f"{tmp_path / '.azureml' / 'config.json'} names the workspace models.\n"
+    assert AzuremlWorkspace.find(start=tmp_path) == AzuremlWorkspace("s", "g", "models")
+
+
+def test_a_workspace_by_its_config(tmp_path: Path, ours: AzuremlWorkspace, v1: V1) -> None:
+    """What we write is what Azure's own SDK reads."""
+    from azureml.core import Workspace as RealWorkspace
+    from azureml.core.authentication import TokenAuthentication
+
+    (tmp_path / "config.json").write_text(json.dumps(ours.to_config()))
+    auth = TokenAuthentication(lambda _: LoggedIn().get_token().token)
+    found = RealWorkspace.from_config(str(tmp_path), auth=auth)
+    assert (found.name, found.location) == ("w", "westeurope")
+    assert found.get_details()["id"] == WORKSPACE
