@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import typer
 from typer.core import TyperCommand
 
-from scorewright.cli_batch_azure import batch_azure
+from scorewright.cli_batch_cluster import cluster_app
 from scorewright.cli_bundle import bundle_argument
 from scorewright.errors import ScorewrightError, UsageError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 batch = typer.Typer(
     help="Score what is at a location, and leave the results at another.", no_args_is_help=True, rich_markup_mode=None
 )
-batch.add_typer(batch_azure)
+batch.add_typer(cluster_app)
 
 ERRORS_SHOWN = 10
 SECONDS_A_LINE = 5.0

@@ -125,7 +125,13 @@ class AzuremlBatchPlan:
     def _conda(self) -> dict[str, Any]:
         manifest = self.bundle.manifest
         files = [name for name in ("requirements.txt", "requirements-batch.txt") if name in manifest.files]
-        lines = [line for name in files for line in self.bundle.path(name).read_text("utf-8").splitlines() if line]
+        # The one for batches begins by naming the other, which Azure does not have beside the environment.
+        lines = [
+            line
+            for name in files
+            for line in self.bundle.path(name).read_text("utf-8").splitlines()
+            if line and not line.startswith("-r ")
+        ]
         python = ".".join(manifest.versions["python"].split(".")[:2])
         return {
             "name": self.name,
@@ -160,11 +166,18 @@ class AzuremlBatchPlan:
             "mini_batch_size": self.mini_batch_size,
             "max_concurrency_per_instance": self.max_concurrency,
             "output_action": self.output_action,
-            "output_file_name": "predictions.csv",
+            **self._output,
             "error_threshold": self.error_threshold,
             "retry_settings": {"max_retries": self.max_retries, "timeout": self.timeout},
             "logging_level": "info",
         }
+
+    @property
+    def _output(self) -> dict[str, Any]:
+        """Azure refuses a file's name where it only counts; the script then writes its answers itself."""
+        if self.output_action == "append_row":
+            return {"output_file_name": "predictions.csv"}
+        return {"environment_variables": {"SCOREWRIGHT_BATCH_OUTPUT": "parquet"}}
 
     @property
     def _deployment(self) -> dict[str, Any]:

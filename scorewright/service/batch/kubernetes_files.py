@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from scorewright.errors import UsageError
-from scorewright.service.batch.azure_files import to_yaml
 
 RUNNER_LABEL = "scorewright.dev/batch-runner"
 """Pods with this label and the cluster's name may send jobs to its scheduler."""
@@ -41,7 +40,7 @@ class DaskCluster:
 def kubernetes_files(asked: DaskCluster) -> bytes:
     """The manifests, as one YAML file. Raises UsageError for what Kubernetes would not take."""
     _check(asked)
-    return b"---\n".join(to_yaml(manifest) for manifest in (_cluster(asked), *_policies(asked)))
+    return b"---\n".join(_to_yaml(manifest) for manifest in (_cluster(asked), *_policies(asked)))
 
 
 def _check(asked: DaskCluster) -> None:
@@ -167,3 +166,10 @@ def _policy(asked: DaskCluster, name: str, pods: dict[str, str], ingress: list[d
         "metadata": {"name": f"{asked.name}-{name}", "namespace": asked.namespace},
         "spec": {"podSelector": {"matchLabels": pods}, "policyTypes": ["Ingress"], "ingress": ingress},
     }
+
+
+def _to_yaml(content: dict[str, Any]) -> bytes:
+    """YAML with the keys in their order."""
+    import yaml
+
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
