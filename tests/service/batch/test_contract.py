@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +205,44 @@ def test_two_mini_batches_that_write_one_file(folders: Folders) -> None:
     assert [path.read_text() for path in kept] == ["a.txt", "b.txt"]
 
 
+@pytest.mark.parametrize("name", ["predictions.csv", "predictions.csv/mine", "_scorewright/report.json"])
+def test_a_script_that_writes_what_is_the_jobs(folders: Folders, name: str) -> None:
+    folders.tell(a=f"write {name}", b="ok")
+    with pytest.raises(BatchError, match=f"The script wrote {name}, which is the job's own") as caught:
+        folders.score("told.py", str(folders.seen))
+    assert "--output-file-name" in caught.value.hint
+    kept = folders.output / "_scorewright" / "files" / "0000000" / name
+    assert kept.read_text() == "a.txt"
+
+
+def test_a_file_and_a_folder_of_one_name(folders: Folders) -> None:
+    folders.tell(a="write one", b="write one/two")
+    with pytest.raises(BatchError, match="One mini-batch wrote a file one, and another one one/two"):
+        folders.score("told.py", str(folders.seen), mini_batch_size=1)
+
+
+@pytest.mark.parametrize(("word", "retries"), [("fork", 0), ("fork, exit", 1)])
+def test_what_a_script_forks_ends_with_it_and_holds_nothing_up(folders: Folders, word: str, retries: int) -> None:
+    folders.tell(a=word)
+    summary = folders.score("told.py", str(folders.seen), max_retries=1, timeout=600)
+    assert (summary.progress.items_done, summary.progress.retries) == (1, retries)
+    child = Path("/proc", (folders.seen / "child").read_text())
+    while child.exists() and "Z" not in (child / "stat").read_text().rpartition(")")[2].split()[0]:
+        time.sleep(0.05)
+
+
+def test_another_model_does_not_go_on_with_it(folders: Folders, tmp_path: Path) -> None:
+    folders.tell(a="ok")
+    weights = tmp_path / "models" / "digits" / "weights"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("1")
+    folders.score("told.py", str(folders.seen), model_dir=tmp_path / "models")
+    folders.score("told.py", str(folders.seen), model_dir=tmp_path / "models", resume=True)
+    weights.write_text("2")
+    with pytest.raises(LocationError, match="its script differ"):
+        folders.score("told.py", str(folders.seen), model_dir=tmp_path / "models", resume=True)
+
+
 def test_nobody_elses_output_is_touched(folders: Folders) -> None:
     folders.tell(a="ok")
     folders.output.mkdir()
@@ -211,6 +250,15 @@ def test_nobody_elses_output_is_touched(folders: Folders) -> None:
     with pytest.raises(LocationError, match="is not empty"):
         folders.score("told.py", str(folders.seen))
     assert [path.name for path in folders.output.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("below", ["", "scored/november"])
+def test_an_output_within_the_input(folders: Folders, below: str) -> None:
+    folders.tell(a="ok")
+    folders.output = folders.input / below
+    with pytest.raises(LocationError, match="is within the input"):
+        folders.score("told.py", str(folders.seen))
+    assert [path.name for path in folders.input.iterdir()] == ["a.txt"]
 
 
 def test_another_job_does_not_go_on_with_it(folders: Folders) -> None:

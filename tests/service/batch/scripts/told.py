@@ -34,6 +34,17 @@ def run(mini_batch):
             os.kill(os.getpid(), signal.SIGSEGV)
         if word == "same name":
             Path(os.environ["AZUREML_BI_OUTPUT_PATH"], "result.txt").write_text(path.name)
+        if word.startswith("write "):
+            own = Path(os.environ["AZUREML_BI_OUTPUT_PATH"], word.removeprefix("write "))
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.write_text(path.name)
+        if word.startswith("fork"):
+            child = os.fork()
+            if not child:
+                time.sleep(3600)
+            Path(sys.argv[1], "child").write_text(str(child))
+            if word == "fork, exit" and not tried:
+                os._exit(7)
         if word == "wait":
             while not Path(sys.argv[1], "go").exists():
                 time.sleep(0.02)
