@@ -205,6 +205,13 @@ def test_two_mini_batches_that_write_one_file(folders: Folders) -> None:
     assert [path.read_text() for path in kept] == ["a.txt", "b.txt"]
 
 
+def test_a_table_that_parquet_does_not_take(folders: Folders) -> None:
+    folders.tell(a="same columns")
+    words = "What run\\(\\) returned cannot be written as parquet: Duplicate column names found"
+    with pytest.raises(BatchError, match=words):
+        folders.score("told.py", str(folders.seen), output_format="parquet", max_retries=0)
+
+
 @pytest.mark.parametrize("name", ["predictions.csv", "predictions.csv/mine", "_scorewright/report.json"])
 def test_a_script_that_writes_what_is_the_jobs(folders: Folders, name: str) -> None:
     folders.tell(a=f"write {name}", b="ok")
