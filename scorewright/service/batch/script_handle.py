@@ -25,8 +25,8 @@ SHUTDOWN_SECONDS = 10.0
 """How long a script may take for shutdown() before its process is killed."""
 LAST_LINES = 5
 _READ = 65536
-_TAIL = 16384
-"""Bytes of a log that are looked at: a script may have printed gigabytes."""
+_TAIL = 2048
+"""Bytes of a log that are looked at and told of: a script may have printed gigabytes, and in one line."""
 
 
 class ScriptEndedError(Exception):
