@@ -142,7 +142,7 @@ def test_every_item_counts_and_the_order_is_that_of_the_paths(folders: Folders) 
 @pytest.mark.parametrize(
     ("word", "failed", "said"),
     [
-        ("raise", 2, "run() raised ValueError: b.txt is bad (told.py, line 23: raise ValueError"),
+        ("raise", 2, "run() raised ValueError: b.txt is bad (told.py, line 25: raise ValueError"),
         ("none", 2, "run() returned None for 2 files; it must return a list or a DataFrame"),
         ("text", 2, "run() returned str for 2 files; it must return a list or a DataFrame"),
         ("leave out", 1, "run() returned 1 items for 2 files: 1 of them have failed."),
