@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scorewright.errors import BatchError, LocationError
+from scorewright.service.batch.folder import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +43,17 @@ def assemble(folder: JobFolder, notes: Sequence[dict[str, Any]], form: OutputFor
     return place.url
 
 
+def require_own(folder: JobFolder, note: dict[str, Any], result: str | None) -> None:
+    """Raise BatchError if a script wrote what is to be the job's: its `result` file, or anything in its folder."""
+    for name in note["files"]:
+        if name.split("/")[0] in (NAME, result):
+            raise BatchError(
+                f"The script wrote {name}, which is the job's own name there: one would replace the other. "
+                f"What it wrote is kept: {folder.file(note['number'], name).url}.",
+                hint="Start anew with another --output-file-name, or have the script name its files otherwise.",
+            )
+
+
 def gather(folder: JobFolder, notes: Sequence[dict[str, Any]]) -> list[str]:
     """Move what the script wrote itself to the output; the files' URLs.
 
@@ -56,6 +69,14 @@ def gather(folder: JobFolder, notes: Sequence[dict[str, Any]]) -> list[str]:
                     f"{folder.file(first, name).url} and {folder.file(note['number'], name).url}.",
                     hint="Have the script name each file after what is in it, e.g. the stem of the first path.",
                 )
+    for name, number in owners.items():
+        above = next((str(path) for path in PurePosixPath(name).parents if str(path) in owners), None)
+        if above is not None:
+            raise BatchError(
+                f"One mini-batch wrote a file {above}, and another one {name}, for which it would have to be a folder. "
+                f"Both are kept: {folder.file(owners[above], above).url} and {folder.file(number, name).url}.",
+                hint="Have the script name each file after what is in it, e.g. the stem of the first path.",
+            )
     urls = []
     for name, number in owners.items():
         source, target = folder.file(number, name), folder.output.child(*name.split("/"))

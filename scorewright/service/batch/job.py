@@ -76,7 +76,9 @@ def run(
         priority.lower()
     output = Location.of(job.output)
     permitted(output.url)
-    files = Location.of(job.input).files()
+    source = Location.of(job.input)
+    _require_apart(source, output)
+    files = source.files()
     for file in files:
         permitted(file.url)
     folder = JobFolder(output)
@@ -230,6 +232,7 @@ class _Running:
         return str(logs)
 
     def _count(self, note: dict[str, Any], errors: list[ItemError]) -> None:
+        assembly.require_own(self._folder, note, _result_name(self._job))
         errors += [ItemError(**error) for error in note["errors"]]
         self._tell(
             mini_batches_done=self.progress.mini_batches_done + 1,
@@ -257,12 +260,10 @@ class _Running:
             )
 
     def _assembled(self, notes: Sequence[dict[str, Any]]) -> list[str]:
-        settings = self._job.settings
         results = assembly.gather(self._folder, notes)
-        if settings.output_action == "append_row":
-            form = _form(self._job)
-            name = settings.output_file_name or FILE_NAMES[form]
-            results.append(assembly.assemble(self._folder, notes, form, name))
+        name = _result_name(self._job)
+        if name is not None:
+            results.append(assembly.assemble(self._folder, notes, _form(self._job), name))
         return results
 
     def _must_be_same(self, there: dict[str, Any]) -> None:
@@ -278,6 +279,19 @@ class _Running:
         self._on_progress(self.progress)
 
 
+def _require_apart(source: Location, output: Location) -> None:
+    """Raise LocationError if the output is below the input, of which it would then be a part."""
+    if source.local is not None and output.local is not None:
+        within = output.local.resolve().is_relative_to(source.local.resolve())
+    else:
+        within = f"{output.url}/".startswith(f"{source.url.rstrip('/')}/")
+    if within:
+        raise LocationError(
+            f"The output {output.url} is within the input {source.url}, of which its files would be a part.",
+            hint="Choose an output beside the input, or name the input's files by a pattern.",
+        )
+
+
 def _reading(bundle: Bundle | None) -> Reading:
     if bundle is None:
         return Reading(parts=False)
@@ -288,6 +302,12 @@ def _reading(bundle: Bundle | None) -> Reading:
 
 def _form(job: Job) -> OutputFormat:
     return job.settings.output_format or ("azure" if job.source.bundle is None else "parquet")
+
+
+def _result_name(job: Job) -> str | None:
+    if job.settings.output_action == "summary_only":
+        return None
+    return job.settings.output_file_name or FILE_NAMES[_form(job)]
 
 
 def _asked(job: Job, bundle: Bundle | None, files: Sequence[InputFile], kind: Kind) -> dict[str, Any]:

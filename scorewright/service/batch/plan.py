@@ -28,6 +28,10 @@ FILES_A_MINI_BATCH = 10
 """Azure's mini_batch_size."""
 BYTES_A_MINI_BATCH = 8 * 1024 * 1024
 PARTITIONS = "partitions"
+_GROUP = "_scorewright_group"
+_MOST_GROUPS = 2**31 - 1
+_OPEN_FILES = 128
+"""While rows are sorted: a process may have 1024, and less is slower only."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,7 @@ def plan(
                 hint="Tables are .csv, .parquet, .jsonl, .ndjson, .npy and .txt; for others say --input-kind files.",
             )
         if settings.partition_keys:
-            slices = (piece for file in files for piece in _slices(settings, file, reading))
-            return _by_columns(settings.partition_keys, slices, work)
+            return _by_columns(settings.partition_keys, _all_slices(settings, files, reading), work)
         return _by_rows(settings, files, reading)
     if settings.partition_keys:
         return _by_folders(settings.partition_keys, files)
@@ -97,6 +100,14 @@ def _by_rows(settings: BatchSettings, files: Sequence[InputFile], reading: Readi
         except ValueError as error:
             yield MiniBatch(number, 1, files=(file,), broken=str(error))
             number += 1
+
+
+def _all_slices(settings: BatchSettings, files: Sequence[InputFile], reading: Reading) -> Iterator[cut.Slice]:
+    for file in files:
+        try:
+            yield from _slices(settings, file, reading)
+        except ValueError as error:
+            raise _unreadable(str(error)) from None
 
 
 def _slices(settings: BatchSettings, file: InputFile, reading: Reading) -> Iterator[cut.Slice]:
@@ -142,33 +153,66 @@ def _by_columns(keys: Sequence[str], slices: Iterator[cut.Slice], work: Location
                 f"{first.file.url} has no column {absent[0]}, by which the mini-batches are to be made.",
                 hint=f"It has {', '.join(schema.names[:-2])}.",
             )
-        by = ds.partitioning(pa.schema([schema.field(key) for key in keys]), flavor="hive")
-        batches = (batch for rows in itertools.chain([first], slices) for batch in _table(rows, schema).to_batches())
-        ds.write_dataset(
-            pa.RecordBatchReader.from_batches(schema, batches),
-            folder,
-            format="parquet",
-            partitioning=by,
-            use_threads=False,
-            existing_data_behavior="error",
+        # By a number for each group: values may be too long, too many or too odd to be names of folders.
+        groups: dict[tuple[Any, ...], int] = {}
+        number = pa.field(_GROUP, pa.int32())
+        batches = (
+            batch
+            for rows in itertools.chain([first], slices)
+            for batch in _numbered(_table(rows, schema), keys, groups).to_batches()
         )
-        groups: dict[tuple[Any, ...], list[Path]] = defaultdict(list)
-        for fragment in ds.dataset(folder, format="parquet", partitioning=by).get_fragments():
-            values = ds.get_partition_keys(fragment.partition_expression)
-            groups[tuple(values.get(key) for key in keys)].append(Path(fragment.path))
+        try:
+            ds.write_dataset(
+                pa.RecordBatchReader.from_batches(schema.append(number), batches),
+                folder,
+                format="parquet",
+                partitioning=ds.partitioning(pa.schema([number])),
+                use_threads=False,
+                max_partitions=_MOST_GROUPS,
+                max_open_files=_OPEN_FILES,
+                existing_data_behavior="error",
+            )
+        except OSError as error:
+            raise LocationError(
+                f"The rows cannot be sorted in {folder}: {error}.", hint="Point TMPDIR at a disk with more room."
+            ) from None
         for number, values in enumerate(sorted(groups, key=_missing_last)):
-            table = pa.concat_tables([pq.ParquetFile(path).read() for path in groups[values]])
+            paths = Path(folder, str(groups[values])).iterdir()
+            table = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
             # pyarrow does not promise the order in which it writes.
             table = table.sort_by([(frames.FILE, "ascending"), (frames.ROW, "ascending")])
-            for key, value in zip(keys, values, strict=True):
-                field = schema.field(key)
-                table = table.append_column(field, pa.array([value] * len(table), field.type))
-            table = table.select(schema.names)
             content = io.BytesIO()
             pq.write_table(table, content)
             place = work.child(PARTITIONS, f"{number:07d}.parquet")
             place.put(content.getvalue())
-            yield MiniBatch(number, len(table), partition=place.url, key=dict(zip(keys, values, strict=True)))
+            key = dict(zip(keys, map(_told, values), strict=True))
+            yield MiniBatch(number, len(table), partition=place.url, key=key)
+
+
+def _numbered(table: pa.Table, keys: Sequence[str], groups: dict[tuple[Any, ...], int]) -> pa.Table:
+    """The table with the number of each row's group; groups that are new are added."""
+    import numpy as np
+    import pyarrow as pa
+
+    codes = np.zeros(len(table), np.int64)
+    for key in keys:
+        try:
+            column = table[key].combine_chunks().dictionary_encode("encode")
+        except pa.ArrowException:
+            raise BatchError(
+                f"Mini-batches cannot be made by the column {key}: its values are {table[key].type}.",
+                hint="Partition keys are columns of texts, numbers, dates or booleans.",
+            ) from None
+        codes = np.unique(codes, return_inverse=True)[1] * len(column.dictionary) + column.indices.to_numpy()
+    _, places, which = np.unique(codes, return_index=True, return_inverse=True)
+    found = [tuple(row.values()) for row in table.select(list(keys)).take(pa.array(places)).to_pylist()]
+    numbers = np.array([groups.setdefault(values, len(groups)) for values in found], np.int32)
+    return table.append_column(_GROUP, pa.array(numbers[which]))
+
+
+def _told(value: Any) -> Any:
+    """A key's value as the plan's JSON has it; a date and the like as text."""
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _missing_last(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -179,14 +223,24 @@ def _table(rows: cut.Slice, schema: pa.Schema | None) -> pa.Table:
     """The rows and where they came from. Raises BatchError if their columns are not those of the first."""
     import pyarrow as pa
 
-    frame = frames.read(cut.read(rows), PurePosixPath(rows.file.relative).suffix.lower())
+    try:
+        frame = frames.read(cut.read(rows), PurePosixPath(rows.file.relative).suffix.lower())
+    except (ValueError, OSError) as error:
+        raise _unreadable(f"{rows.file.url} rows {rows.first_row} and following cannot be read: {error}") from None
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     frame[frames.FILE] = rows.file.relative
     frame[frames.ROW] = range(rows.first_row, rows.first_row + len(frame))
     try:
         return pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata()
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise BatchError(
             f"{rows.file.url} rows {rows.first_row} and following have other columns than what came before: {error}.",
             hint="To make mini-batches by columns, every file must have the same ones with the same types.",
         ) from None
+
+
+def _unreadable(words: str) -> LocationError:
+    return LocationError(
+        f"{' '.join(words.split()).rstrip('.')}.",
+        hint="Mini-batches by columns are made of all rows: mend the file, or leave it out.",
+    )

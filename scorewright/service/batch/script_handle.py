@@ -25,6 +25,8 @@ SHUTDOWN_SECONDS = 10.0
 """How long a script may take for shutdown() before its process is killed."""
 LAST_LINES = 5
 _READ = 65536
+_TAIL = 2048
+"""Bytes of a log that are looked at and told of: a script may have printed gigabytes, and in one line."""
 
 
 class ScriptEndedError(Exception):
@@ -80,10 +82,10 @@ class ScriptHandle:
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._process.wait()
-        self._channel.close()
+        self.kill()
 
     def kill(self) -> None:
-        """End it now, and what it started."""
+        """End it now, and what it started, which may outlive it."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, 9)
         self._process.wait()
@@ -120,7 +122,9 @@ class ScriptHandle:
 
     def _ended(self) -> str:
         code = self._process.wait()
-        self._channel.close()
-        lines = self._log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:]
+        self.kill()
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - _TAIL))
+            lines = log.read().decode("utf-8", "replace").splitlines()[-LAST_LINES:]
         said = "\n".join(["", "Its last words:", *lines]) if lines else ""
         return f"The process that ran the script ended: {outcome(code)}.{said}"

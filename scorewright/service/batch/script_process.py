@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import select
+import signal
 import socket
 import sys
 import tempfile
@@ -38,6 +39,8 @@ def main() -> int:
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
     channel = socket.socket(fileno=descriptor)
+    # What the script forks would keep it open, and the worker wait for a process that has ended.
+    os.register_at_fork(after_in_child=lambda: os.close(channel.detach()))
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -116,11 +119,11 @@ def _answer(channel: socket.socket, content: dict[str, Any]) -> None:
 
 
 def _end_with(channel: socket.socket) -> None:
-    """End this process when the worker is gone, even out of a run() that would go on."""
+    """End this process and what it started when the worker is gone, even out of a run() that would go on."""
     watched = select.poll()
     watched.register(channel, 0)
     watched.poll()
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,13 @@ class Source:
         return script, None if self.model_dir is None else str(Path(self.model_dir).resolve())
 
     def digest(self, bundle: Bundle | None) -> str:
-        """A hash by which another script, bundle or argument is known."""
-        content = sha256(self.entry_script or Path()) if bundle is None else bundle.digest
+        """A hash by which another script, model, bundle or argument is known."""
+        content = (sha256(self.entry_script or Path()), self._models()) if bundle is None else bundle.digest
         return hashlib.sha256(repr((content, self.arguments)).encode()).hexdigest()
+
+    def _models(self) -> list[tuple[str, str]]:
+        if self.model_dir is None:
+            return []
+        folder = Path(self.model_dir)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [(path.relative_to(folder).as_posix(), sha256(path)) for path in files]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ def test_every_item_counts_and_the_order_is_that_of_the_paths(folders: Folders) 
 @pytest.mark.parametrize(
     ("word", "failed", "said"),
     [
-        ("raise", 2, "run() raised ValueError: b.txt is bad (told.py, line 23: raise ValueError"),
+        ("raise", 2, "run() raised ValueError: b.txt is bad (told.py, line 25: raise ValueError"),
         ("none", 2, "run() returned None for 2 files; it must return a list or a DataFrame"),
         ("text", 2, "run() returned str for 2 files; it must return a list or a DataFrame"),
         ("leave out", 1, "run() returned 1 items for 2 files: 1 of them have failed."),
@@ -204,6 +205,51 @@ def test_two_mini_batches_that_write_one_file(folders: Folders) -> None:
     assert [path.read_text() for path in kept] == ["a.txt", "b.txt"]
 
 
+def test_a_table_that_parquet_does_not_take(folders: Folders) -> None:
+    folders.tell(a="same columns")
+    words = "What run\\(\\) returned cannot be written as parquet: Duplicate column names found"
+    with pytest.raises(BatchError, match=words):
+        folders.score("told.py", str(folders.seen), output_format="parquet", max_retries=0)
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "predictions.csv/mine", "_scorewright/report.json"])
+def test_a_script_that_writes_what_is_the_jobs(folders: Folders, name: str) -> None:
+    folders.tell(a=f"write {name}", b="ok")
+    with pytest.raises(BatchError, match=f"The script wrote {name}, which is the job's own") as caught:
+        folders.score("told.py", str(folders.seen))
+    assert "--output-file-name" in caught.value.hint
+    kept = folders.output / "_scorewright" / "files" / "0000000" / name
+    assert kept.read_text() == "a.txt"
+
+
+def test_a_file_and_a_folder_of_one_name(folders: Folders) -> None:
+    folders.tell(a="write one", b="write one/two")
+    with pytest.raises(BatchError, match="One mini-batch wrote a file one, and another one one/two"):
+        folders.score("told.py", str(folders.seen), mini_batch_size=1)
+
+
+@pytest.mark.parametrize(("word", "retries"), [("fork", 0), ("fork, exit", 1)])
+def test_what_a_script_forks_ends_with_it_and_holds_nothing_up(folders: Folders, word: str, retries: int) -> None:
+    folders.tell(a=word)
+    summary = folders.score("told.py", str(folders.seen), max_retries=1, timeout=600)
+    assert (summary.progress.items_done, summary.progress.retries) == (1, retries)
+    child = Path("/proc", (folders.seen / "child").read_text())
+    while child.exists() and "Z" not in (child / "stat").read_text().rpartition(")")[2].split()[0]:
+        time.sleep(0.05)
+
+
+def test_another_model_does_not_go_on_with_it(folders: Folders, tmp_path: Path) -> None:
+    folders.tell(a="ok")
+    weights = tmp_path / "models" / "digits" / "weights"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("1")
+    folders.score("told.py", str(folders.seen), model_dir=tmp_path / "models")
+    folders.score("told.py", str(folders.seen), model_dir=tmp_path / "models", resume=True)
+    weights.write_text("2")
+    with pytest.raises(LocationError, match="its script differ"):
+        folders.score("told.py", str(folders.seen), model_dir=tmp_path / "models", resume=True)
+
+
 def test_nobody_elses_output_is_touched(folders: Folders) -> None:
     folders.tell(a="ok")
     folders.output.mkdir()
@@ -211,6 +257,15 @@ def test_nobody_elses_output_is_touched(folders: Folders) -> None:
     with pytest.raises(LocationError, match="is not empty"):
         folders.score("told.py", str(folders.seen))
     assert [path.name for path in folders.output.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("below", ["", "scored/november"])
+def test_an_output_within_the_input(folders: Folders, below: str) -> None:
+    folders.tell(a="ok")
+    folders.output = folders.input / below
+    with pytest.raises(LocationError, match="is within the input"):
+        folders.score("told.py", str(folders.seen))
+    assert [path.name for path in folders.input.iterdir()] == ["a.txt"]
 
 
 def test_another_job_does_not_go_on_with_it(folders: Folders) -> None:
