@@ -35,8 +35,9 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 env=dict(environment),
                 pass_fds=descriptors,
-                # Ctrl-C in a terminal is for the main process: it drains, and ends the others when that is done.
-                start_new_session=True,
+                # Ctrl-C in a terminal is for the main process: it drains, and ends the others when that is done. In one
+                # session with it, or batch jobs of low priority would not give way to it.
+                process_group=0,
             )
         )
 

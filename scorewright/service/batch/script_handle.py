@@ -56,7 +56,8 @@ class ScriptHandle:
                 # None of the frameworks is to start a thread for each core: there is a process for each.
                 env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **os.environ},
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,
+                # Not a session: Linux shares processor time among sessions first, and low priority counts within one.
+                process_group=0,
             )
         handle = cls(process, ours, log)
         handle._send(asdict(order))

@@ -194,8 +194,9 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._target.environment(self._settings),
-                # A group of its own: it is ended with all that it has started.
-                start_new_session=True,
+                # A group of its own: it is ended with all that it has started. Not a session: Linux shares processor
+                # time among sessions first (sched_autogroup), and low priority counts within one only.
+                process_group=0,
             )
         told = model.told(self._target, self._settings, self._roots).to_json()
         if process.stdin is not None:
