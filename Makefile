@@ -44,7 +44,7 @@ demo: $(DEMO_NEEDS)
 test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(AZUREML)/.done $(PLAIN)/.done $(KSERVE)/.done \
 		$(AZURITE)/.done $(DASK_KUBERNETES)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker --ignore tests/deploy/azureml
 	@$(AZUREML)/bin/python -m pytest -n auto --maxprocesses 2 --dist loadfile tests/deploy/azureml
 	@$(PY) -m pytest tests/docker
 
