@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from scorewright.deploy.image_name import ImageName
 from scorewright.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SERVICE_PORT = 5001
 """The port that the service in the container listens on."""
@@ -78,7 +81,7 @@ class DeploySettings(_Part):
 
     name: Annotated[str, Field(min_length=1)]
     image: ImageName
-    cpu: Annotated[float, Field(gt=0)] | None = None
+    cpu: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Cores."""
     memory: Annotated[int, Field(ge=2**20), BeforeValidator(_bytes)] | None = None
     """Bytes; written like 512m or 2g."""
@@ -148,6 +151,14 @@ class DeploySettings(_Part):
         """As JSON carries it: without what is not set, secrets hidden."""
         shown = self.model_dump(mode="json", exclude={"image", "secrets"}, exclude_none=True)
         return {**shown, "image": str(self.image), "secrets": dict.fromkeys(sorted(self.secrets), HIDDEN)}
+
+
+def without_secrets(text: str, secrets: Mapping[str, str]) -> str:
+    """What a service has said, its `secrets` (values by name) hidden."""
+    # The longest first: another may be a part of it.
+    for value in sorted(filter(None, secrets.values()), key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return text
 
 
 def flag(setting: str) -> str:
