@@ -125,7 +125,9 @@ class AzuremlBatchPlan:
     def _conda(self) -> dict[str, Any]:
         manifest = self.bundle.manifest
         files = [name for name in ("requirements.txt", "requirements-batch.txt") if name in manifest.files]
-        lines = [line for name in files for line in self.bundle.path(name).read_text("utf-8").splitlines() if line]
+        texts = [self.bundle.path(name).read_text("utf-8") for name in files]
+        # Azure has no folder with the files that these name.
+        lines = [line for text in texts for line in text.splitlines() if line and not line.startswith("-r ")]
         python = ".".join(manifest.versions["python"].split(".")[:2])
         return {
             "name": self.name,

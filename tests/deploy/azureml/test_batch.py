@@ -11,12 +11,13 @@ from azure.ai.ml import load_batch_endpoint, load_compute, load_environment
 from azure.ai.ml.entities._load_functions import load_model_batch_deployment
 
 from scorewright.deploy.azureml_batch import AzuremlBatch
-from scorewright.deploy.azureml_batch_plan import AzuremlBatchPlan, Cluster, check_batch_fits
+from scorewright.deploy.azureml_batch_plan import RUNTIME, AzuremlBatchPlan, Cluster, check_batch_fits
 from scorewright.deploy.azureml_waiting import Waiting
 from scorewright.errors import DeployError, UsageError
 from tests.deploy.standin.answer import FORBIDDEN, QUOTA
 from tests.deploy.standin.azureml import WORKSPACE
 from tests.deploy.standin.login import LoggedIn
+from tests.hand_made import hand_made_bundle
 
 if TYPE_CHECKING:
     from scorewright.bundle import Bundle
@@ -107,6 +108,31 @@ def test_a_cluster_of_other_machines_is_not_changed(
     with pytest.raises(DeployError, match="has a compute cpu already: amlcompute of Standard_DS3_v2") as caught:
         target.apply(AzuremlBatchPlan("churn", hand_made, ours, Cluster("cpu", "Standard_F4s_v2")))
     assert "--compute" in caught.value.hint
+
+
+def test_a_cluster_of_somebody_elses_is_taken_as_it_is(
+    target: AzuremlBatch, plan: AzuremlBatchPlan, ours: AzuremlWorkspace, workspace: Workspace, hand_made: Bundle
+) -> None:
+    target.apply(plan)
+    cluster = workspace.at("computes/cpu")
+    cluster["tags"] = {"team": "others"}
+    cluster["properties"]["properties"]["scaleSettings"]["maxNodeCount"] = 20
+    said: list[str] = []
+    assert target.apply(
+        AzuremlBatchPlan("churn", hand_made, ours, Cluster("cpu", max_instances=3)), said.append
+    ).healthy
+    after = workspace.at("computes/cpu")
+    assert after["tags"] == {"team": "others"}
+    assert after["properties"]["properties"]["scaleSettings"]["maxNodeCount"] == 20
+    assert "taking the cluster cpu as it is: it was not made by scorewright" in said
+
+
+def test_the_environment_names_no_file_that_azure_has_not(ours: AzuremlWorkspace, tmp_path: Path) -> None:
+    bundle = hand_made_bundle(
+        tmp_path / "with-batch", {"requirements-batch.txt": "-r requirements.txt\npandas==3.0.1\n"}
+    )
+    conda = AzuremlBatchPlan("churn", bundle, ours, Cluster("cpu")).documents.files["conda.yml"]
+    assert conda["dependencies"][-1]["pip"] == [RUNTIME, "numpy==2.4.6", "scikit-learn==1.9.1", "pandas==3.0.1"]
 
 
 def test_an_endpoint_of_somebody_elses_is_left_alone(
