@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from scorewright.cli_bundle import BundleArgument  # noqa: TC001  # typer reads the annotations
+
 batch_azure = typer.Typer(rich_markup_mode=None)
 
 
 @batch_azure.command()
 def azure(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", show_default=False)],
+    bundle: BundleArgument,
     out: Annotated[Path, typer.Option(help="The folder to write: a new one, unless with --force.")],
     compute: Annotated[str, typer.Option(help="The compute cluster of the workspace that shall score.")],
     endpoint: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scorewright.cli_bundle import bundle_option
 from scorewright.cli_deploy_azureml_workspace import ResourceGroup, Subscription, WorkspaceName  # noqa: TC001  # as above
 from scorewright.cli_deploy_output import (
     ApplyByDefault,
@@ -42,7 +43,7 @@ azureml_v1 = typer.Typer(
 @takes_settings
 def apply(
     settings: DeploySettings,
-    bundle: Annotated[Path, typer.Option(help="The bundle whose score.py is to run under Azure's own server.")],
+    bundle: Annotated[Path, bundle_option("The bundle whose score.py is to run under Azure's own server.")],
     cluster: Annotated[
         str | None, typer.Option(help="The AKS cluster, by its name in the workspace; ACI, unless given.")
     ] = None,

@@ -115,7 +115,18 @@ def test_bad_references(command: Command, words: tuple[str, ...], code: int, mes
 
 
 @pytest.mark.parametrize(
-    "words", [("check",), ("build", "--print"), ("serve",), ("batch", "run", "--input", "x", "--output", "y")]
+    "words",
+    [
+        ("check",),
+        ("build", "--print"),
+        ("serve",),
+        ("batch", "run", "--input", "x", "--output", "y"),
+        ("batch", "azure", "--compute", "cpu", "--out", "y"),
+        ("deploy", "aks", "acme.azurecr.io/iris:7", "--namespace", "ml", "--bundle"),
+        ("deploy", "azureml", "batch", "--compute", "cpu"),
+        ("deploy", "azureml-v1", "ubuntu", "--bundle"),
+        ("loadtest", "http://127.0.0.1:1", "--bundle"),
+    ],
 )
 def test_a_reference_to_nothing_is_told_by_every_command(command: Command, words: tuple[str, ...]) -> None:
     ran = command(*words, "iris:7")

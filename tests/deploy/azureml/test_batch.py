@@ -185,6 +185,15 @@ def test_what_does_not_fit_is_refused(
         check_batch_fits(AzuremlBatchPlan(name, hand_made, ours, cluster, **asked))
 
 
+def test_a_bundle_that_fails_its_check_goes_nowhere(
+    workspace: Workspace, command: Command, hand_made: Bundle, standin: StandIn
+) -> None:
+    ran = command("deploy", "azureml", "batch", hand_made.root, "--compute", "cpu", *PLACE, "--name", "churn")
+    assert ran.exit_code in (7, 8), ran.err
+    assert workspace.paths() == []
+    assert [call for call in standin.calls if call.method == "PUT"] == []
+
+
 def test_the_commands(target: AzuremlBatch, plan: AzuremlBatchPlan, command: Command) -> None:
     target.apply(plan)
     status = json.loads(command("deploy", "azureml", "batch", "status", "churn", *PLACE, "--json").out)
