@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import tempfile
 from dataclasses import dataclass, field
@@ -187,12 +188,8 @@ class AzuremlV1:
                 hint="Choose another --name.",
             )
         with told_by_v1(f"deploying {plan.name}"):
-            if known is not None and isinstance(plan.place, OnAksEndpoint):
-                return _version(known, plan.place, model, inference, report)
             if known is not None:
-                report(f"updating {plan.name}")
-                known.update(models=[model], inference_config=inference, tags=plan.tags)
-                return known
+                return _changed(known, plan, model, inference, report)
             report(f"deploying {plan.name}")
             return Model.deploy(
                 ws,
@@ -204,12 +201,22 @@ class AzuremlV1:
             )
 
 
-def _version(endpoint: Any, place: OnAksEndpoint, model: Any, inference: Any, report: Report) -> Any:
-    known = place.version in (endpoint.versions or {})
-    report(f"{'updating' if known else 'making'} the version {place.version} of {endpoint.name}")
-    change = endpoint.update_version if known else endpoint.create_version
-    change(place.version, models=[model], inference_config=inference, traffic_percentile=place.traffic)
-    return endpoint
+def _changed(service: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
+    """A service that is there, brought to what was planned as far as v1 can change one."""
+    place, change, doing = plan.place, service.update, f"updating {plan.name}"
+    if isinstance(place, OnAksEndpoint):
+        there = place.version in (service.versions or {})
+        doing = f"{'updating' if there else 'making'} the version {place.version} of {plan.name}"
+        change = service.update_version if there else service.create_version
+    _, given = plan.deployment
+    takes = {*inspect.signature(change).parameters}
+    if isinstance(place, OnAksEndpoint):
+        # azureml-core 1.61 fails on them: it takes an endpoint for a service, and looks for the one's sizes there.
+        takes -= {"cpu_cores", "memory_gb"}
+    left = sorted({*given} - takes - {"compute_target_name", "namespace"})
+    report(f"{doing}; v1 cannot set its {', '.join(left)}" if left else doing)
+    change(models=[model], inference_config=inference, **{key: given[key] for key in given if key in takes})
+    return service
 
 
 def _find(ws: Any, name: str) -> Any:

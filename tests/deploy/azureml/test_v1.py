@@ -88,6 +88,16 @@ def test_applied_again_it_is_updated_and_nothing_doubled(target: AzuremlV1, v1: 
     assert list(v1.services) == ["churn"]
 
 
+def test_applied_again_what_is_asked_now_is_sent(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made)
+    assert v1.services["churn"]["authEnabled"] is False
+    settings = DeploySettings.of(BASE, name="churn", auth="key", cpu=2)
+    said: list[str] = []
+    target.apply(target.plan(settings, hand_made, OnAci(), "system"), said.append)
+    assert v1.services["churn"]["authEnabled"] is True
+    assert "updating churn; v1 cannot set its cpu_cores" in said
+
+
 def test_a_curated_environment_is_fetched_by_its_version(
     target: AzuremlV1, v1: V1, hand_made: Bundle, standin: StandIn
 ) -> None:
@@ -111,6 +121,8 @@ def test_on_aks(target: AzuremlV1, v1: V1, workspace: Workspace, hand_made: Bund
     service = v1.services["churn"]
     assert (service["computeType"], service["computeName"]) == ("AKS", "aks")
     assert (service["numReplicas"], service["maxConcurrentRequestsPerContainer"]) == (2, 4)
+    apply(target, hand_made, OnAks("aks"), replicas=3, max_concurrent_requests=8)
+    assert (service["numReplicas"], service["maxConcurrentRequestsPerContainer"]) == (3, 8)
 
 
 def test_the_first_version_of_an_aks_endpoint(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
