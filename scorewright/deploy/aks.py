@@ -125,14 +125,20 @@ class Aks:
         )
         return AksDeployment(plan.name, plan.instance, self._url(self._route(plan.name)), self)
 
-    def traffic(self, name: str, weights: Mapping[str, int], report: Report = silent) -> None:
-        """Divide the requests anew. Raises DeployError if a slot that is to get some has no ready pod."""
+    def traffic(self, name: str, weights: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Each slot's share of the requests, in percent; `weights` are the new ones.
+
+        Raises DeployError if a slot that is to get some has no ready pod.
+        """
         route = self._route(name)
-        if route is None:
+        shares = aks_traffic.of_route(route, name) if route is not None else {}
+        if route is None or not shares:
             raise DeployError(
                 f"{name} has no route that divides requests.",
                 hint="Deploy it with --overlay blue-green --slot blue, and again with --slot green.",
             )
+        if weights is None:
+            return shares
         for slot, share in weights.items():
             found = self._kubectl.get("deployment", f"{name}-{slot}") if share else None
             if share and (found is None or not found.get("status", {}).get("availableReplicas", 0)):
@@ -142,7 +148,7 @@ class Aks:
                 )
         patch = json.dumps([aks_traffic.weighted(route, name, weights)])
         self._kubectl.run("patch", ROUTES, name, "--type=json", f"--patch={patch}", f"--field-manager={OURS}")
-        report(", ".join(f"{slot} {share} %" for slot, share in weights.items()))
+        return {**weights}
 
     def get(self, name: str) -> AksDeployment:
         """A handle on what was deployed under `name`."""
