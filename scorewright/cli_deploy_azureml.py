@@ -76,6 +76,7 @@ def apply(
     from scorewright.deploy.azureml import Azureml
     from scorewright.deploy.azureml_plan import Kubernetes, Managed
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
+    from scorewright.deploy.sample import curl_file_line
     from scorewright.errors import UsageError
 
     if with_model and bundle is None:
@@ -95,13 +96,8 @@ def apply(
     with reporting() as report:
         held = prepare(settings, bundle, unchecked=unchecked, report=report)
         deployed = target.apply(target.plan(held), report)
-    name = settings.name
-    show_deployed(
-        deployed,
-        f'curl {deployed.scoring_uri} --header "Authorization: Bearer $(scorewright deploy azureml keys {name} '
-        '| head -1)" --json @sample_request.json',
-        as_json=as_json,
-    )
+    keys = target.workspace.command("azureml", "keys", settings.name)
+    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri, keys), as_json=as_json)
 
 
 @azureml.command("traffic")

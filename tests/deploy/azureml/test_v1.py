@@ -90,7 +90,6 @@ def test_applied_again_it_is_updated_and_nothing_doubled(target: AzuremlV1, v1: 
 
 def test_applied_again_what_is_asked_now_is_sent(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
     apply(target, hand_made)
-    assert v1.services["churn"]["authEnabled"] is False
     settings = DeploySettings.of(BASE, name="churn", auth="key", cpu=2)
     said: list[str] = []
     target.apply(target.plan(settings, hand_made, OnAci(), "system"), said.append)
@@ -188,7 +187,10 @@ def test_the_commands(
         *("--unchecked", "--json"),
     )
     assert ran.exit_code == 0, ran.err
-    assert json.loads(ran.out)["name"] == "churn"
+    made = json.loads(ran.out)
+    assert made["name"] == "churn"
+    keys = "$(scorewright deploy azureml-v1 keys churn --subscription s --resource-group g --workspace w | head -1)"
+    assert f'-H "Authorization: Bearer {keys}" --data-binary' in made["curl"]
     assert NOTICE in ran.err
     assert command("deploy", "azureml-v1", "keys", "churn").out == "key-one\nkey-two\n"
     assert command("deploy", "azureml-v1", "logs", "churn").out.startswith("booting\n")
