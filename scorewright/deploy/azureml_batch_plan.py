@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 """What Azure ML installs the bundle's pinned requirements on; it knows the batch runtime."""
 
-RUNTIME = "azureml-core>=1.60,<2"
+RUNTIME = "azureml-core>=1.61,<2"
 """What Azure ML's batch runtime imports beside the script."""
 
 CODE = "code"

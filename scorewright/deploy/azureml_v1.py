@@ -10,16 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scorewright.deploy.azureml_model import metric_properties
 from scorewright.deploy.azureml_v1_assets import registered_environment, registered_model
 from scorewright.deploy.azureml_v1_limits import check_v1_fits
 from scorewright.deploy.azureml_v1_objects import deployment_config, inference_config, told_by_v1
-from scorewright.deploy.azureml_v1_plan import MARK, NOTICE, AzuremlV1Plan, OnAksEndpoint, OnThisMachine
+from scorewright.deploy.azureml_v1_plan import (
+    MARK,
+    NOTICE,
+    AzuremlV1Plan,
+    OnAksEndpoint,
+    OnThisMachine,
+    model_arguments,
+)
 from scorewright.deploy.http import score
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from scorewright.bundle import Bundle
     from scorewright.deploy.azureml_v1_plan import Place
@@ -77,6 +85,16 @@ class AzuremlV1:
         check_v1_fits(made, insecure=self.insecure)
         return made
 
+    def register(
+        self, bundle: Bundle, tags: Mapping[str, str], metrics: Mapping[str, float], report: Report = silent
+    ) -> tuple[str, bool]:
+        """Register a bundle's model; the version that v1 gives it, and whether it was not there before."""
+        report(NOTICE)
+        given = model_arguments(bundle, tags, metric_properties(metrics))
+        with self._connected() as ws:
+            model, new = registered_model(ws, bundle, given, report)
+            return str(model.version), new
+
     def make_workspace(self, location: str, folder: Path) -> Path:
         """Make the workspace unless it is there, and write its config.json into `folder`; that file.
 
@@ -108,7 +126,7 @@ class AzuremlV1:
         with self._connected() as ws, tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             plan.write(folder)
-            model = registered_model(ws, plan, report)
+            model, _ = registered_model(ws, plan.bundle, plan.model, report)
             inference = inference_config(plan, registered_environment(ws, plan, report), folder)
             service = self._send(ws, plan, model, inference, report)
             report(f"waiting for {plan.name}")

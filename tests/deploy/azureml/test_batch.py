@@ -66,7 +66,7 @@ def test_the_sdk_loads_what_is_written(plan: AzuremlBatchPlan, tmp_path: Path, h
     assert (cluster.size, cluster.min_instances, cluster.max_instances) == ("Standard_DS3_v2", 0, 2)
     assert cluster.idle_time_before_scale_down == 120
     pip = load_environment(tmp_path / "environment.yml").conda_file["dependencies"][-1]["pip"]
-    assert pip == ["azureml-core>=1.60,<2", "numpy==2.4.6", "scikit-learn==1.9.1"]
+    assert pip == [RUNTIME, "numpy==2.4.6", "scikit-learn==1.9.1"]
 
 
 def test_it_is_sent_and_deleted(

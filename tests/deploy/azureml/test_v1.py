@@ -14,7 +14,6 @@ from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
 from tests.deploy.standin.answer import arm_error
 from tests.deploy.standin.azureml import WORKSPACE
-from tests.deploy.standin.azureml_v1 import HOST, V1
 from tests.deploy.standin.login import LoggedIn, LoggedOut
 
 if TYPE_CHECKING:
@@ -23,22 +22,10 @@ if TYPE_CHECKING:
     from scorewright.bundle import Bundle
     from tests.command import Command
     from tests.deploy.standin.azureml import Blobs, Workspace
+    from tests.deploy.standin.azureml_v1 import V1
     from tests.deploy.standin.server import StandIn
 
 BASE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
-
-
-@pytest.fixture
-def v1(workspace: Workspace, standin: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> V1:
-    # The SDK keeps what it discovers in the user's home.
-    monkeypatch.setattr(
-        "azureml._base_sdk_common.service_discovery.CachedServiceDiscovery.__init__.__defaults__",
-        (str(tmp_path / "discovery"),),
-    )
-    workspace.at("")["properties"]["discoveryUrl"] = f"{HOST}/discovery"
-    found = V1(standin.url)
-    standin.services.insert(0, found)
-    return found
 
 
 @pytest.fixture
