@@ -163,7 +163,9 @@ def _folder(named: str | None) -> FolderRegistry:
     from scorewright.registry.folder import FolderRegistry
 
     if named and "://" in named:
-        raise UsageError(f"{named} is not a folder.", hint="Only a folder is looked at here; others have their own tools.")
+        raise UsageError(
+            f"{named} is not a folder.", hint="Only a folder is looked at here; others have their own tools."
+        )
     return FolderRegistry(Path(named).expanduser()) if named else FolderRegistry.default()
 
 

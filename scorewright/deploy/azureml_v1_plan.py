@@ -220,7 +220,7 @@ def model_arguments(
     return {
         "model_path": MODEL_FOLDER,
         "model_name": manifest.name,
-        "tags": {DIGEST: bundle.digest, **tags},
+        "tags": {**tags, DIGEST: bundle.digest},
         "properties": {"bundle_version": manifest.version, **_sample(bundle), **(properties or {})},
         "description": f"{manifest.model.kind}, by {manifest.generator}",
         "model_framework": framework,

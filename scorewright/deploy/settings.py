@@ -114,6 +114,8 @@ class DeploySettings(_Part):
             if name in OWN_VARIABLES:
                 setting = OWN_VARIABLES[name]
                 raise ValueError(f"{name} is for the deployment to set" + (f"; use {flag(setting)}" if setting else ""))
+        if taken := [name for name in self.tags if name == "scorewright" or name.startswith("io.scorewright.")]:
+            raise ValueError(f"the tag {taken[0]} is for the deployment to set: what is ours is known by it")
         if both := sorted({*self.env} & {*self.secrets}):
             raise ValueError(f"{both[0]} is given both as a plain variable and as a secret")
         if unknown := [name for name in self.auth_keys if name not in self.secrets]:

@@ -76,6 +76,8 @@ def test_memory_as_people_write_it(text: str, amount: int) -> None:
         ({"env": {"A": "1"}, "secrets": {"A": "hunter2"}}, "A is given both"),
         ({"auth": "key", "auth_keys": ("K",)}, "the key K is not among the secrets"),
         ({"auth_keys": ("K",), "secrets": {"K": "hunter2"}}, "auth is none"),
+        ({"tags": {"io.scorewright.endpoint": "other"}}, "io.scorewright.endpoint is for the deployment to set"),
+        ({"tags": {"scorewright": "x"}}, "the tag scorewright is for the deployment to set"),
         ({"cpu": -1, "replicas": 0}, "--cpu: .*; --replicas: "),
     ],
 )
