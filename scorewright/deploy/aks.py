@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy import aks_traffic
-from scorewright.deploy.aks_objects import MANAGER_LABEL, NAME_LABEL, OURS, SLOT_LABEL
+from scorewright.deploy.aks_objects import ENFORCE_LABEL, MANAGER_LABEL, NAME_LABEL, OURS, SLOT_LABEL, STANDARD
 from scorewright.deploy.aks_plan import SECRETS, AksPlan, make_plan
 from scorewright.deploy.aks_rollout import progress, reason, wait_until_ready
 from scorewright.deploy.http import score
@@ -98,6 +98,7 @@ class Aks:
 
         Raises DeployError with the failing pod's reason and last lines. What ran before still answers then.
         """
+        self._require_strict_namespace()
         for existing in self._kubectl.named("deployment,service", plan.instance):
             if existing["metadata"].get("labels", {}).get(MANAGER_LABEL) != OURS:
                 raise DeployError(
@@ -189,6 +190,18 @@ class Aks:
     @property
     def _kubectl(self) -> Kubectl:
         return Kubectl(self.place.namespace, self.place.context)
+
+    def _require_strict_namespace(self) -> None:
+        """An apply would forbid all pods of a namespace that is there what the standard forbids: others' pods, too."""
+        name = self.place.namespace
+        found = self._kubectl.get("namespace", name)
+        if found is not None and found["metadata"].get("labels", {}).get(ENFORCE_LABEL) != STANDARD:
+            raise DeployError(
+                f"The namespace {name} is there, and lets pods do what the standard {STANDARD} forbids: "
+                "an apply would forbid it to all that run there.",
+                hint=f"Choose another --namespace, or say that it may: "
+                f"kubectl label namespace {name} {ENFORCE_LABEL}={STANDARD}",
+            )
 
     def _apply(self, folder: Path) -> None:
         # Server-side, so that what an autoscaler or a person has changed elsewhere is not taken back.
