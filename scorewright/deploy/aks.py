@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy import aks_traffic
-from scorewright.deploy.aks_objects import ENFORCE_LABEL, MANAGER_LABEL, NAME_LABEL, OURS, SLOT_LABEL, STANDARD
+from scorewright.deploy.aks_objects import (
+    ENFORCE_LABEL,
+    MANAGER_LABEL,
+    NAME_LABEL,
+    OURS,
+    PIN_HEADER,
+    SLOT_LABEL,
+    STANDARD,
+)
 from scorewright.deploy.aks_plan import SECRETS, AksPlan, make_plan
 from scorewright.deploy.aks_rollout import progress, reason, wait_until_ready
 from scorewright.deploy.http import score
@@ -60,11 +68,14 @@ class AksDeployment:
         context = f" --context {place.context}" if place.context else ""
         return f"kubectl port-forward --namespace {place.namespace}{context} service/{self.service} 8080:80"
 
-    def run(self, data: object, *, timeout: float = 60) -> Any:
-        """Score: a mapping is the request, anything else its rows. The parsed answer."""
+    def run(self, data: object, *, timeout: float = 60, slot: str | None = None) -> Any:
+        """Score: a mapping is the request, anything else its rows; `slot` asks one, whatever the weights are.
+
+        The parsed answer.
+        """
         if not self.url:
             raise DeployError(f"{self.name} has no address outside the cluster.", hint=self._forward)
-        return score(self.scoring_uri, data, timeout=timeout)
+        return score(self.scoring_uri, data, timeout=timeout, headers={PIN_HEADER: slot} if slot else None)
 
     def get_keys(self) -> tuple[str, ...]:
         """None: this release's service asks for no key."""
