@@ -104,17 +104,19 @@ def apply(
 @aks.command("traffic")
 def traffic(
     name: Name,
-    shares: Annotated[list[str], typer.Argument(help="Percentages that sum to 100, like blue=90 green=10.")],
     namespace: Space,
+    shares: Annotated[
+        list[str] | None,
+        typer.Argument(help="Percentages that sum to 100: blue=90 green=10. None: show them.", show_default=False),
+    ] = None,
     context: Context = None,
+    as_json: AsJson = False,
 ) -> None:
     """Divide the requests between blue and green."""
     from scorewright.deploy.aks_traffic import parse
 
-    weights = parse(shares)
-    with reporting() as report:
-        _there(namespace, context).traffic(name, weights, report)
-    show(f"{name}: {', '.join(f'{slot} {share} %' for slot, share in weights.items())}")
+    found = _there(namespace, context).traffic(name, parse(shares) if shares else None)
+    show(found if as_json else f"{name}: {', '.join(f'{slot} {share} %' for slot, share in found.items())}")
 
 
 @aks.command("status")

@@ -76,6 +76,7 @@ def apply(
     from scorewright.deploy.azureml import Azureml
     from scorewright.deploy.azureml_plan import Kubernetes, Managed
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
+    from scorewright.deploy.sample import curl_file_line
     from scorewright.errors import UsageError
 
     if with_model and bundle is None:
@@ -95,35 +96,34 @@ def apply(
     with reporting() as report:
         held = prepare(settings, bundle, unchecked=unchecked, report=report)
         deployed = target.apply(target.plan(held), report)
-    name = settings.name
-    show_deployed(
-        deployed,
-        f'curl {deployed.scoring_uri} --header "Authorization: Bearer $(scorewright deploy azureml keys {name} '
-        '| head -1)" --json @sample_request.json',
-        as_json=as_json,
-    )
+    keys = target.workspace.command("azureml", "keys", settings.name)
+    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri, keys), as_json=as_json)
 
 
 @azureml.command("traffic")
 def traffic(
     name: Name,
-    shares: Annotated[list[str] | None, typer.Argument(help="DEPLOYMENT=PERCENT, as often as needed.")] = None,
+    shares: Annotated[
+        list[str] | None,
+        typer.Argument(help="Each deployment's share: blue=90 green=10. None: show them.", show_default=False),
+    ] = None,
     mirror: Annotated[
         str | None, typer.Option(help="DEPLOYMENT=PERCENT: copies of so many requests go there, unanswered.")
     ] = None,
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Divide an endpoint's requests among its deployments: blue=90 green=10."""
+    """Divide an endpoint's requests among its deployments."""
     from scorewright.deploy.azureml_traffic import Traffic
 
-    wanted = Traffic.parse(shares or [], mirror)
+    wanted = Traffic.parse(shares or [], mirror) if shares or mirror else None
     with reporting() as report:
-        _target(subscription, resource_group, workspace).divide(name, wanted, report)
-    said = [f"{one} {percent} %" for one, percent in wanted.shares.items()]
-    said += [f"copies of {percent} % to {one}" for one, percent in wanted.mirror.items()]
-    show(f"{name}: {', '.join(said)}")
+        found = _target(subscription, resource_group, workspace).divide(name, wanted, report)
+    said = [f"{one} {percent} %" for one, percent in found.shares.items()]
+    said += [f"copies of {percent} % to {one}" for one, percent in found.mirror.items()]
+    show({"shares": {**found.shares}, "mirror": {**found.mirror}} if as_json else f"{name}: {', '.join(said)}")
 
 
 @azureml.command("status")

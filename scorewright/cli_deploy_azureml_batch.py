@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import Annotated, Literal
 
 import typer
 
+from scorewright.cli_bundle import BundleArgument  # noqa: TC001  # typer reads the annotations
 from scorewright.cli_deploy_azureml_workspace import ResourceGroup, Subscription, WorkspaceName  # noqa: TC001  # as above
 from scorewright.cli_deploy_output import (
     ApplyByDefault,
@@ -14,6 +14,7 @@ from scorewright.cli_deploy_output import (
     Name,
     Out,
     PlanOnly,
+    Unchecked,
     reporting,
     show,
     show_list,
@@ -30,7 +31,7 @@ batch = typer.Typer(
 
 @batch.command("apply")
 def apply(
-    bundle: Annotated[Path, typer.Argument(help="The bundle whose batch script is to run.", show_default=False)],
+    bundle: BundleArgument,
     compute: Annotated[str, typer.Option(help="The cluster; it is made if there is none of that name.")],
     name: Annotated[str | None, typer.Option(help="The endpoint's name; the bundle's, unless given.")] = None,
     slot: Annotated[str, typer.Option(help="The name of the deployment within the endpoint.")] = "default",
@@ -51,6 +52,7 @@ def apply(
     error_threshold: Annotated[int, typer.Option(help="Files that may fail; -1 for all.")] = -1,
     max_retries: Annotated[int, typer.Option(help="How often a mini-batch is tried again.")] = 3,
     timeout: Annotated[int, typer.Option(help="Seconds that one run() may take.")] = 30,
+    unchecked: Unchecked = False,
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
@@ -63,6 +65,7 @@ def apply(
     from scorewright.deploy.azureml_batch import AzuremlBatch
     from scorewright.deploy.azureml_batch_plan import AzuremlBatchPlan, Cluster, check_batch_fits
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
+    from scorewright.score.check import check
 
     loaded = Bundle.load(bundle)
     found = AzuremlWorkspace.find(subscription, resource_group, workspace)
@@ -84,6 +87,9 @@ def apply(
     if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
         return
     with reporting() as report:
+        if not unchecked:
+            report(f"checking {bundle}")
+            check(bundle)
         status = AzuremlBatch(found).apply(todo, report)
     show_status(status, as_json=as_json)
 

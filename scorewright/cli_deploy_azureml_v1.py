@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scorewright.cli_bundle import bundle_option
 from scorewright.cli_deploy_azureml_workspace import ResourceGroup, Subscription, WorkspaceName  # noqa: TC001  # as above
 from scorewright.cli_deploy_output import (
     ApplyByDefault,
@@ -42,7 +43,7 @@ azureml_v1 = typer.Typer(
 @takes_settings
 def apply(
     settings: DeploySettings,
-    bundle: Annotated[Path, typer.Option(help="The bundle whose score.py is to run under Azure's own server.")],
+    bundle: Annotated[Path, bundle_option("The bundle whose score.py is to run under Azure's own server.")],
     cluster: Annotated[
         str | None, typer.Option(help="The AKS cluster, by its name in the workspace; ACI, unless given.")
     ] = None,
@@ -71,6 +72,7 @@ def apply(
 ) -> None:
     """Run a bundle's score.py as a web service. IMAGE is what Azure builds the environment on, not one of ours."""
     from scorewright.bundle import Bundle
+    from scorewright.deploy.sample import curl_file_line
     from scorewright.score.check import check
 
     target = _target(subscription, resource_group, workspace, insecure=insecure)
@@ -83,7 +85,8 @@ def apply(
             report(f"checking {bundle}")
             check(bundle)
         deployed = target.apply(todo, report)
-    show_deployed(deployed, f"curl {deployed.scoring_uri} --json @{bundle / 'sample_request.json'}", as_json=as_json)
+    keys = target.workspace.command("azureml-v1", "keys", settings.name) if settings.auth == "key" else ""
+    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri, keys), as_json=as_json)
 
 
 @azureml_v1.command("workspace")

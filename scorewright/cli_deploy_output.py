@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from scorewright.cli_bundle import bundle_option
+from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,9 +45,17 @@ class ApplyByDefault(TyperGroup):
 
 
 def shown_only(plan: Plan, *, plan_only: bool, out: Path | None, as_json: bool) -> bool:
-    """Print or write the plan if that is all that was asked for; whether it was."""
+    """Print or write the plan if that is all that was asked for; whether it was.
+
+    Raises UsageError for a folder that cannot be written.
+    """
     if out is not None:
-        written = plan.write(out)
+        try:
+            written = plan.write(out)
+        except OSError as error:
+            raise UsageError(
+                f"--out: {error.filename or out} cannot be written: {error.strerror}.", hint="Name another folder."
+            ) from None
         show({"written": [str(path) for path in written]} if as_json else "\n".join(str(path) for path in written))
     elif plan_only:
         show(plan.to_dict() if as_json else plan.describe())

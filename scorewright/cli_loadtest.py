@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scorewright.cli_bundle import bundle_option
 from scorewright.cli_loadtest_compare import compare
 from scorewright.errors import LoadTestError, LocationError, SloMissedError, UsageError
 
@@ -43,7 +44,7 @@ loadtest.command("compare")(compare)
 def run(
     url: Annotated[str, typer.Argument(help="The scoring URL; without a path, its /score.", show_default=False)],
     bundle: Annotated[
-        Path | None, typer.Option(help="The bundle that it serves: requests like its sample are sent.")
+        Path | None, bundle_option("The bundle that it serves: requests like its sample are sent.")
     ] = None,
     request: Annotated[
         Path | None, typer.Option(help="A file with a request as JSON, or several, one a line, in place of a bundle.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scorewright.cli_registry_azureml import register_in_azureml
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def register(
         str | None,
         typer.Option(
             "--registry",
-            help="A folder, or docker://HOST/PATH to push the bundle's image; "
+            help="A folder; docker://HOST/PATH to push the bundle's image; azureml:// or azureml-v1:// for the "
+            "workspace of config.json, azureml://SUBSCRIPTION/GROUP/WORKSPACE for another; "
             "$SCOREWRIGHT_REGISTRY, or the user's own folder, unless given.",
         ),
     ] = None,
@@ -73,7 +75,10 @@ def register(
     given = Bundle.load(bundle)
     if registry_ and "://" in registry_:
         if only_if_better:
-            raise UsageError("--only-if-better needs a folder as the registry: an image registry cannot be asked.")
+            raise UsageError("--only-if-better needs a folder as the registry: no other can be asked under a lock.")
+        if registry_.startswith(("azureml://", "azureml-v1://")):
+            register_in_azureml(given, registry_, metrics, tags, as_json=as_json)
+            return
         _register_image(given, registry_, metrics, tags, as_json)
         return
     condition = Condition(next(iter(metrics)), "lower" if lower_is_better else "higher") if only_if_better else None
@@ -158,7 +163,9 @@ def _folder(named: str | None) -> FolderRegistry:
     from scorewright.registry.folder import FolderRegistry
 
     if named and "://" in named:
-        raise UsageError(f"{named} is not a folder.", hint="An image registry is looked at by its own tools.")
+        raise UsageError(
+            f"{named} is not a folder.", hint="Only a folder is looked at here; others have their own tools."
+        )
     return FolderRegistry(Path(named).expanduser()) if named else FolderRegistry.default()
 
 

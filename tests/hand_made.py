@@ -17,6 +17,7 @@ from scorewright.bundle import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FILES = {
@@ -28,14 +29,15 @@ FILES = {
 }
 
 
-def hand_made_bundle(folder: Path) -> Bundle:
-    """Write it to `folder`, together with a file that is not of it."""
-    for name, content in FILES.items():
+def hand_made_bundle(folder: Path, more: Mapping[str, str] | None = None) -> Bundle:
+    """Write it to `folder`, with `more` files (texts by path), together with a file that is not of it."""
+    contents = {**FILES, **(more or {})}
+    for name, content in contents.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")
     (folder / "left-behind.txt").write_text("not in the manifest\n", "utf-8")
-    files = {name: digest for name, digest in hash_files(folder).items() if name in FILES}
+    files = {name: digest for name, digest in hash_files(folder).items() if name in contents}
     number = TensorSpec(name="data", dtype="float64", shape=(None, 4))
     manifest = Manifest(
         name="Iris.Tree",

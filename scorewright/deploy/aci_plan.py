@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,11 @@ class AciPlan:
         if self.place.public:
             found.append("Anyone can ask it: this release's service asks for no key.")
         return found
+
+    @property
+    def _group(self) -> str:
+        """As a shell takes it: a group's name may have brackets."""
+        return shlex.join(["--resource-group", self.place.resource_group, "--subscription", self.place.subscription])
 
     def body(self, secret: Secret) -> dict[str, Any]:
         """The request's body, as the REST API of 2023-05-01 has it."""
@@ -178,10 +184,7 @@ class AciPlan:
         head = [f"# {note}" for note in self.notes]
         if names:
             head.append(f"# Secrets are not in this file: export {', '.join(names)} first.")
-        head.append(
-            f"# {fill}az container create --resource-group {self.place.resource_group} "
-            f"--subscription {self.place.subscription} --file {file}"
-        )
+        head.append(f"# {fill}az container create {self._group} --file {file}")
         group = {"name": self.name, "apiVersion": API_VERSION, "type": KIND, **self.body(lambda name: f"${{{name}}}")}
         return "\n".join(head) + "\n" + yaml_text(group)
 
@@ -195,8 +198,7 @@ class AciPlan:
             "contentVersion": "1.0.0.0",
             "metadata": {
                 "notes": self.notes,
-                "apply": f"az deployment group create --resource-group {self.place.resource_group} "
-                f"--subscription {self.place.subscription} --template-file template.json"
+                "apply": f"az deployment group create {self._group} --template-file template.json"
                 + (f" --parameters{given}" if given else ""),
             },
             "parameters": {name: {"type": "secureString"} for name in names},

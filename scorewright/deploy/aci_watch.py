@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright.deploy.arm import hint_of, told
 from scorewright.deploy.exit_code import HOPELESS, cause_of, indented
 from scorewright.deploy.http import healthy
+from scorewright.deploy.settings import without_secrets
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
@@ -164,7 +165,4 @@ def last_words(client: Any, plan: AciPlan) -> str:
         logs = client.containers.list_logs(plan.place.resource_group, plan.name, plan.name, tail=LOG_TAIL)
     except HttpResponseError:
         return ""
-    text: str = logs.content or ""
-    for value in plan.secrets.values():
-        text = text.replace(value, "***")
-    return text
+    return without_secrets(logs.content or "", plan.secrets)

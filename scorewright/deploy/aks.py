@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy import aks_traffic
-from scorewright.deploy.aks_objects import MANAGER_LABEL, NAME_LABEL, OURS, SLOT_LABEL
+from scorewright.deploy.aks_objects import (
+    ENFORCE_LABEL,
+    MANAGER_LABEL,
+    NAME_LABEL,
+    OURS,
+    PIN_HEADER,
+    SLOT_LABEL,
+    STANDARD,
+)
 from scorewright.deploy.aks_plan import SECRETS, AksPlan, make_plan
 from scorewright.deploy.aks_rollout import progress, reason, wait_until_ready
 from scorewright.deploy.http import score
@@ -60,11 +68,14 @@ class AksDeployment:
         context = f" --context {place.context}" if place.context else ""
         return f"kubectl port-forward --namespace {place.namespace}{context} service/{self.service} 8080:80"
 
-    def run(self, data: object, *, timeout: float = 60) -> Any:
-        """Score: a mapping is the request, anything else its rows. The parsed answer."""
+    def run(self, data: object, *, timeout: float = 60, slot: str | None = None) -> Any:
+        """Score: a mapping is the request, anything else its rows; `slot` asks one, whatever the weights are.
+
+        The parsed answer.
+        """
         if not self.url:
             raise DeployError(f"{self.name} has no address outside the cluster.", hint=self._forward)
-        return score(self.scoring_uri, data, timeout=timeout)
+        return score(self.scoring_uri, data, timeout=timeout, headers={PIN_HEADER: slot} if slot else None)
 
     def get_keys(self) -> tuple[str, ...]:
         """None: this release's service asks for no key."""
@@ -98,6 +109,7 @@ class Aks:
 
         Raises DeployError with the failing pod's reason and last lines. What ran before still answers then.
         """
+        self._require_strict_namespace()
         for existing in self._kubectl.named("deployment,service", plan.instance):
             if existing["metadata"].get("labels", {}).get(MANAGER_LABEL) != OURS:
                 raise DeployError(
@@ -125,14 +137,20 @@ class Aks:
         )
         return AksDeployment(plan.name, plan.instance, self._url(self._route(plan.name)), self)
 
-    def traffic(self, name: str, weights: Mapping[str, int], report: Report = silent) -> None:
-        """Divide the requests anew. Raises DeployError if a slot that is to get some has no ready pod."""
+    def traffic(self, name: str, weights: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Each slot's share of the requests, in percent; `weights` are the new ones.
+
+        Raises DeployError if a slot that is to get some has no ready pod.
+        """
         route = self._route(name)
-        if route is None:
+        shares = aks_traffic.of_route(route, name) if route is not None else {}
+        if route is None or not shares:
             raise DeployError(
                 f"{name} has no route that divides requests.",
                 hint="Deploy it with --overlay blue-green --slot blue, and again with --slot green.",
             )
+        if weights is None:
+            return shares
         for slot, share in weights.items():
             found = self._kubectl.get("deployment", f"{name}-{slot}") if share else None
             if share and (found is None or not found.get("status", {}).get("availableReplicas", 0)):
@@ -142,7 +160,7 @@ class Aks:
                 )
         patch = json.dumps([aks_traffic.weighted(route, name, weights)])
         self._kubectl.run("patch", ROUTES, name, "--type=json", f"--patch={patch}", f"--field-manager={OURS}")
-        report(", ".join(f"{slot} {share} %" for slot, share in weights.items()))
+        return {**weights}
 
     def get(self, name: str) -> AksDeployment:
         """A handle on what was deployed under `name`."""
@@ -183,6 +201,18 @@ class Aks:
     @property
     def _kubectl(self) -> Kubectl:
         return Kubectl(self.place.namespace, self.place.context)
+
+    def _require_strict_namespace(self) -> None:
+        """An apply would forbid all pods of a namespace that is there what the standard forbids: others' pods, too."""
+        name = self.place.namespace
+        found = self._kubectl.get("namespace", name)
+        if found is not None and found["metadata"].get("labels", {}).get(ENFORCE_LABEL) != STANDARD:
+            raise DeployError(
+                f"The namespace {name} is there, and lets pods do what the standard {STANDARD} forbids: "
+                "an apply would forbid it to all that run there.",
+                hint=f"Choose another --namespace, or say that it may: "
+                f"kubectl label namespace {name} {ENFORCE_LABEL}={STANDARD}",
+            )
 
     def _apply(self, folder: Path) -> None:
         # Server-side, so that what an autoscaler or a person has changed elsewhere is not taken back.

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy.exit_code import HOPELESS, OUT_OF_MEMORY, cause_of, indented
+from scorewright.deploy.settings import without_secrets
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
@@ -149,9 +150,7 @@ def _last_words(kubectl: Kubectl, pod: dict[str, Any], secrets: Mapping[str, str
             continue
         if text:
             break
-    for value in secrets.values():
-        text = text.replace(value, "***")
-    return text
+    return without_secrets(text, secrets)
 
 
 def _hint(pod: dict[str, Any]) -> str:

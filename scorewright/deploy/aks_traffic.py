@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 def parse(words: Sequence[str]) -> dict[str, int]:
     """Percentages by slot, from words like blue=90; a slot that is not named gets none.
 
-    Raises UsageError unless they sum to 100.
+    Raises UsageError unless they sum to 100, and for a slot that is named twice.
     """
     weights: dict[str, int] = dict.fromkeys(SLOTS, 0)
+    named: set[str] = set()
     for word in words:
         slot, equals, share = word.partition("=")
+        if slot in named:
+            raise UsageError(f"{slot} is named twice.", hint="Write each one once: blue=90 green=10.")
+        named.add(slot)
+        share = share.removesuffix("%")
         if slot not in weights or not equals or not share.isdecimal():
             raise UsageError(f"{word!r} is no share of the requests.", hint="Write it like blue=90 green=10.")
         weights[slot] = int(share)

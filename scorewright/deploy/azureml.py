@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright.deploy.azureml_limits import check_fits
 from scorewright.deploy.azureml_model import register_model
 from scorewright.deploy.azureml_plan import MARK, AzuremlPlan, Kubernetes, Managed
+from scorewright.deploy.azureml_traffic import Traffic
 from scorewright.deploy.azureml_waiting import Waiting, settled, state_of, wait_for
 from scorewright.deploy.azureml_words import absent, deployment_failed, told_by_ml
 from scorewright.deploy.http import score
@@ -18,7 +19,6 @@ from scorewright.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
     from scorewright.bundle import Bundle
-    from scorewright.deploy.azureml_traffic import Traffic
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
     from scorewright.deploy.settings import DeploySettings
     from scorewright.deploy.target import Report
@@ -79,6 +79,11 @@ class Azureml:
     def plan(self, settings: DeploySettings) -> AzuremlPlan:
         """Raises UsageError with the limit named where the settings do not fit."""
         check_fits(settings, self.kind, self.slot)
+        if self.private and isinstance(self.kind, Kubernetes):
+            raise UsageError(
+                "--private: on Kubernetes it is the cluster that decides who reaches an endpoint.",
+                hint="Leave it away, or deploy to a managed endpoint.",
+            )
         return AzuremlPlan(
             settings, self.workspace, self.kind, self.slot, self.auth_mode, self.identity, self.private, self.model
         )
@@ -102,13 +107,15 @@ class Azureml:
                     wait_for(poller, f"all requests go to {plan.slot}", self.waiting, report)
             return AzuremlDeployment(self, plan.name, str(endpoint.scoring_uri))
 
-    def divide(self, name: str, traffic: Traffic, report: Report = silent) -> None:
-        """Divide the endpoint's requests anew. What `traffic` does not say of shares stays as it is.
+    def divide(self, name: str, traffic: Traffic | None = None, report: Report = silent) -> Traffic:
+        """How the endpoint's requests are divided; `traffic` is how from now on, what it says no shares of stays.
 
         Raises UsageError for a deployment that is not there.
         """
         with self._client() as client:
             endpoint = self._endpoint_named(client, name)
+            if traffic is None:
+                return Traffic(dict(endpoint.traffic or {}), dict(endpoint.mirror_traffic or {}))
             with told_by_ml(f"deployments of {name}"):
                 traffic.check_known(name, [str(one.name) for one in client.online_deployments.list(name)])
             if traffic.mirror and "compute" in vars(endpoint):
@@ -125,6 +132,7 @@ class Azureml:
                     self.waiting,
                     report,
                 )
+            return Traffic(endpoint.traffic, endpoint.mirror_traffic)
 
     def get(self, name: str) -> AzuremlDeployment:
         """A handle on the endpoint `name`."""
@@ -195,7 +203,13 @@ class Azureml:
             _refuse_foreign(known, wanted)
             known = settled(lambda: client.online_endpoints.get(plan.name), plan.name, self.waiting, report)
             if state_of(known) == "Succeeded":
-                return
+                if not plan.private and _private(known):
+                    report(f"{plan.name} stays reached from the workspace's network alone")
+                if not plan.private or _private(known):
+                    return
+                # What is there keeps its traffic.
+                known.public_network_access = wanted.public_network_access
+                wanted = known
         with told_by_ml(f"endpoint {plan.name}"):
             poller = client.online_endpoints.begin_create_or_update(wanted)
             wait_for(poller, f"making the endpoint {plan.name}", self.waiting, report)
@@ -224,6 +238,10 @@ class Azureml:
                 hint="`scorewright deploy azureml list` shows what is.",
             )
         return found
+
+
+def _private(endpoint: Any) -> bool:
+    return str(getattr(endpoint, "public_network_access", None)).lower() == "disabled"
 
 
 def _refuse_foreign(known: Any, wanted: Any) -> None:

@@ -34,7 +34,8 @@ class AzuremlBatch:
     def apply(self, plan: AzuremlBatchPlan, report: Report = silent) -> Status:
         """Send what was planned. What is there already stays or is brought to what was planned. How it is then.
 
-        A cluster that is there keeps its machines' size, which Azure cannot change. Raises UsageError for a plan that
+        A cluster that is there keeps its machines' size, which Azure cannot change; one that is not ours keeps all of
+        it. Raises UsageError for a plan that
         does not fit.
         """
         from azure.ai.ml import load_batch_endpoint, load_environment
@@ -94,6 +95,9 @@ class AzuremlBatch:
                 f"The workspace has a compute {known.name} already: {known.type} of {known.size}.",
                 hint="Take it with --size, or choose another with --compute.",
             )
+        if known is not None and MARK not in (known.tags or {}):
+            report(f"taking the {label} as it is: it was not made by scorewright")
+            return
         self._send(lambda: client.compute.begin_create_or_update(wanted), label, report)
 
     def _make_default(self, client: Any, plan: AzuremlBatchPlan, report: Report) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 """What Azure ML installs the bundle's pinned requirements on; it knows the batch runtime."""
 
-RUNTIME = "azureml-core>=1.60,<2"
+RUNTIME = "azureml-core>=1.61,<2"
 """What Azure ML's batch runtime imports beside the script."""
 
 CODE = "code"
@@ -125,13 +125,9 @@ class AzuremlBatchPlan:
     def _conda(self) -> dict[str, Any]:
         manifest = self.bundle.manifest
         files = [name for name in ("requirements.txt", "requirements-batch.txt") if name in manifest.files]
-        # The one for batches begins by naming the other, which Azure does not have beside the environment.
-        lines = [
-            line
-            for name in files
-            for line in self.bundle.path(name).read_text("utf-8").splitlines()
-            if line and not line.startswith("-r ")
-        ]
+        texts = [self.bundle.path(name).read_text("utf-8") for name in files]
+        # Azure has no folder with the files that these name.
+        lines = [line for text in texts for line in text.splitlines() if line and not line.startswith("-r ")]
         python = ".".join(manifest.versions["python"].split(".")[:2])
         return {
             "name": self.name,

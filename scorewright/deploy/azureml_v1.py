@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scorewright.deploy.azureml_model import metric_properties
 from scorewright.deploy.azureml_v1_assets import registered_environment, registered_model
 from scorewright.deploy.azureml_v1_limits import check_v1_fits
 from scorewright.deploy.azureml_v1_objects import deployment_config, inference_config, told_by_v1
-from scorewright.deploy.azureml_v1_plan import MARK, NOTICE, AzuremlV1Plan, OnAksEndpoint, OnThisMachine
+from scorewright.deploy.azureml_v1_plan import (
+    MARK,
+    NOTICE,
+    AzuremlV1Plan,
+    OnAksEndpoint,
+    OnThisMachine,
+    model_arguments,
+)
 from scorewright.deploy.http import score
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from scorewright.bundle import Bundle
     from scorewright.deploy.azureml_v1_plan import Place
@@ -76,6 +85,16 @@ class AzuremlV1:
         check_v1_fits(made, insecure=self.insecure)
         return made
 
+    def register(
+        self, bundle: Bundle, tags: Mapping[str, str], metrics: Mapping[str, float], report: Report = silent
+    ) -> tuple[str, bool]:
+        """Register a bundle's model; the version that v1 gives it, and whether it was not there before."""
+        report(NOTICE)
+        given = model_arguments(bundle, tags, metric_properties(metrics))
+        with self._connected() as ws:
+            model, new = registered_model(ws, bundle, given, report)
+            return str(model.version), new
+
     def make_workspace(self, location: str, folder: Path) -> Path:
         """Make the workspace unless it is there, and write its config.json into `folder`; that file.
 
@@ -107,7 +126,7 @@ class AzuremlV1:
         with self._connected() as ws, tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             plan.write(folder)
-            model = registered_model(ws, plan, report)
+            model, _ = registered_model(ws, plan.bundle, plan.model, report)
             inference = inference_config(plan, registered_environment(ws, plan, report), folder)
             service = self._send(ws, plan, model, inference, report)
             report(f"waiting for {plan.name}")
@@ -187,12 +206,8 @@ class AzuremlV1:
                 hint="Choose another --name.",
             )
         with told_by_v1(f"deploying {plan.name}"):
-            if known is not None and isinstance(plan.place, OnAksEndpoint):
-                return _version(known, plan.place, model, inference, report)
             if known is not None:
-                report(f"updating {plan.name}")
-                known.update(models=[model], inference_config=inference, tags=plan.tags)
-                return known
+                return _changed(known, plan, model, inference, report)
             report(f"deploying {plan.name}")
             return Model.deploy(
                 ws,
@@ -204,12 +219,22 @@ class AzuremlV1:
             )
 
 
-def _version(endpoint: Any, place: OnAksEndpoint, model: Any, inference: Any, report: Report) -> Any:
-    known = place.version in (endpoint.versions or {})
-    report(f"{'updating' if known else 'making'} the version {place.version} of {endpoint.name}")
-    change = endpoint.update_version if known else endpoint.create_version
-    change(place.version, models=[model], inference_config=inference, traffic_percentile=place.traffic)
-    return endpoint
+def _changed(service: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
+    """A service that is there, brought to what was planned as far as v1 can change one."""
+    place, change, doing = plan.place, service.update, f"updating {plan.name}"
+    if isinstance(place, OnAksEndpoint):
+        there = place.version in (service.versions or {})
+        doing = f"{'updating' if there else 'making'} the version {place.version} of {plan.name}"
+        change = service.update_version if there else service.create_version
+    _, given = plan.deployment
+    takes = {*inspect.signature(change).parameters}
+    if isinstance(place, OnAksEndpoint):
+        # azureml-core 1.61 fails on them: it takes an endpoint for a service, and looks for the one's sizes there.
+        takes -= {"cpu_cores", "memory_gb"}
+    left = sorted({*given} - takes - {"compute_target_name", "namespace"})
+    report(f"{doing}; v1 cannot set its {', '.join(left)}" if left else doing)
+    change(models=[model], inference_config=inference, **{key: given[key] for key in given if key in takes})
+    return service
 
 
 def _find(ws: Any, name: str) -> Any:

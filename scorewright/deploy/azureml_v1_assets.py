@@ -9,23 +9,25 @@ from scorewright.deploy.azureml_v1_objects import environment, told_by_v1
 from scorewright.deploy.azureml_v1_plan import DIGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scorewright.bundle import Bundle
     from scorewright.deploy.azureml_v1_plan import AzuremlV1Plan
     from scorewright.deploy.target import Report
 
 
-def registered_model(ws: Any, plan: AzuremlV1Plan, report: Report) -> Any:
-    """The bundle's model as the workspace has it, registered unless it is there."""
-    given = plan.model
+def registered_model(ws: Any, bundle: Bundle, given: Mapping[str, Any], report: Report) -> tuple[Any, bool]:
+    """The bundle's model as the workspace has it, and whether it is new: registered unless it is there."""
     with told_by_v1(f"model {given['model_name']}"):
         from azureml.core import Model
 
-        known = Model.list(ws, name=given["model_name"], tags=[[DIGEST, plan.bundle.digest]], latest=True)
+        known = Model.list(ws, name=given["model_name"], tags=[[DIGEST, bundle.digest]], latest=True)
         if known:
-            return known[0]
+            return known[0], False
         report(f"registering the model {given['model_name']}")
         # It takes nothing from outside the working directory.
-        with contextlib.chdir(plan.bundle.model_dir):
-            return Model.register(ws, **given)
+        with contextlib.chdir(bundle.model_dir):
+            return Model.register(ws, **given), True
 
 
 def registered_environment(ws: Any, plan: AzuremlV1Plan, report: Report) -> Any:

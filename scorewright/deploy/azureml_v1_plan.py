@@ -11,7 +11,7 @@ from scorewright.bundle import MODEL_FOLDER
 from scorewright.deploy.settings import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from scorewright.bundle import Bundle
@@ -93,18 +93,8 @@ class AzuremlV1Plan:
 
     @property
     def model(self) -> dict[str, Any]:
-        """What Model.register is given besides the workspace, from within the folder that holds the model's."""
-        manifest = self.bundle.manifest
-        framework, distribution = ("Onnx", "onnx") if manifest.runtime == "onnx" else FRAMEWORKS[manifest.framework]
-        return {
-            "model_path": MODEL_FOLDER,
-            "model_name": manifest.name,
-            "tags": {DIGEST: self.bundle.digest, **self.settings.tags},
-            "properties": {"bundle_version": manifest.version, **self._sample},
-            "description": f"{manifest.model.kind}, by {manifest.generator}",
-            "model_framework": framework,
-            "model_framework_version": manifest.versions.get(distribution),
-        }
+        """What Model.register is given besides the workspace."""
+        return model_arguments(self.bundle, self.settings.tags)
 
     @property
     def requirements(self) -> list[str]:
@@ -197,12 +187,6 @@ class AzuremlV1Plan:
         return [folder / name for name in texts] + [source / path.name for path in copied]
 
     @property
-    def _sample(self) -> dict[str, str]:
-        # A sample as a dataset would need azureml-dataprep, and data in the workspace's storage.
-        text = self.bundle.path("sample_request.json").read_text("utf-8").strip()
-        return {"sample_request": text} if len(text) <= SHOWN_SAMPLE else {}
-
-    @property
     def _keys(self) -> list[str]:
         revealed = self.settings.revealed()
         return [revealed[name] for name in self.settings.auth_keys]
@@ -225,6 +209,29 @@ class AzuremlV1Plan:
             "success_threshold": 1,
             "failure_threshold": probes.failures,
         }
+
+
+def model_arguments(
+    bundle: Bundle, tags: Mapping[str, str], properties: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What Model.register is given besides the workspace, from within the folder that holds the model's."""
+    manifest = bundle.manifest
+    framework, distribution = ("Onnx", "onnx") if manifest.runtime == "onnx" else FRAMEWORKS[manifest.framework]
+    return {
+        "model_path": MODEL_FOLDER,
+        "model_name": manifest.name,
+        "tags": {**tags, DIGEST: bundle.digest},
+        "properties": {"bundle_version": manifest.version, **_sample(bundle), **(properties or {})},
+        "description": f"{manifest.model.kind}, by {manifest.generator}",
+        "model_framework": framework,
+        "model_framework_version": manifest.versions.get(distribution),
+    }
+
+
+def _sample(bundle: Bundle) -> dict[str, str]:
+    # A sample as a dataset would need azureml-dataprep, and data in the workspace's storage.
+    text = bundle.path("sample_request.json").read_text("utf-8").strip()
+    return {"sample_request": text} if len(text) <= SHOWN_SAMPLE else {}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

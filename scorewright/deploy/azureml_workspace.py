@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -70,6 +71,11 @@ class AzuremlWorkspace:
             f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
         )
+
+    def command(self, *words: str) -> str:
+        """A `scorewright deploy` command line that asks this workspace, whatever config.json there is."""
+        place = [part for key, flag in _FLAGS.items() for part in (flag, getattr(self, key))]
+        return shlex.join(["scorewright", "deploy", *words, *place])
 
     def to_config(self) -> dict[str, str]:
         """The content of config.json."""

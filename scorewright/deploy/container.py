@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from scorewright.deploy.exit_code import OUT_OF_MEMORY, cause_of, indented
 from scorewright.deploy.http import healthy
-from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.deploy.settings import SERVICE_PORT, without_secrets
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from docker.models.containers import Container
 
@@ -64,10 +64,13 @@ def start(container: Container, name: str, port: int) -> None:
         raise DockerError(f"The engine cannot start {name}: {said}") from None
 
 
-def wait_until_healthy(container: Container, name: str, timeout: float, tell: Report) -> int:
+def wait_until_healthy(
+    container: Container, name: str, timeout: float, secrets: Mapping[str, str], tell: Report
+) -> int:
     """The port on which the container has become healthy.
 
-    Raises DockerError with the container's last words if it ends, or is not healthy within `timeout` seconds.
+    Raises DockerError with the container's last words, its `secrets` (values by name) hidden, if it ends, or is not
+    healthy within `timeout` seconds.
     """
     began = time.monotonic()
     while True:
@@ -78,24 +81,24 @@ def wait_until_healthy(container: Container, name: str, timeout: float, tell: Re
             tell(f"healthy after {waited:.1f} s")
             return port
         if container.status in ("exited", "dead"):
-            raise _ended(container, name)
+            raise _ended(container, name, secrets)
         if waited > timeout:
             raise DockerError(
                 f"{name} was not healthy within {timeout:g} s; it was removed. Its last lines:\n"
-                + indented(logs_of(container, LOG_TAIL)),
+                + indented(without_secrets(logs_of(container, LOG_TAIL), secrets)),
                 hint="Give it longer with --timeout, or see in the lines above what it waits for.",
             )
-        last = logs_of(container, 1).strip()
+        last = without_secrets(logs_of(container, 1), secrets).strip()
         tell(f"waiting until it is healthy{': ' + last if last else ''}")
         time.sleep(POLL)
 
 
-def _ended(container: Container, name: str) -> DockerError:
+def _ended(container: Container, name: str, secrets: Mapping[str, str]) -> DockerError:
     state = container.attrs["State"]
     code = int(state["ExitCode"])
     return DockerError(
         f"{name} ended with exit code {code} before it was healthy; it was removed. Its last lines:\n"
-        + indented(logs_of(container, LOG_TAIL)),
+        + indented(without_secrets(logs_of(container, LOG_TAIL), secrets)),
         hint=OUT_OF_MEMORY if state.get("OOMKilled") else cause_of(code),
     )
 

@@ -61,7 +61,7 @@ class LocalEndpoint:
         container = create(self.client, plan, force, tell)
         try:
             start(container, plan.name, plan.own_port)
-            wait_until_healthy(container, plan.name, plan.settings.probes.start, tell)
+            wait_until_healthy(container, plan.name, plan.settings.probes.start, plan.settings.revealed(), tell)
             # Not before: one that fails would be started again and again, and not seen to have ended.
             container.update(restart_policy=router.RESTART)
             host = str(container.short_id)

@@ -108,7 +108,7 @@ class Local:
             container = create(client, plan, self.force, report)
             with replacing(named(client, plan.name), container, plan.name, report):
                 start(container, plan.name, plan.port)
-                wait_until_healthy(container, plan.name, plan.settings.probes.start, report)
+                wait_until_healthy(container, plan.name, plan.settings.probes.start, plan.settings.revealed(), report)
             container.reload()
             return _deployment(container, container)
 

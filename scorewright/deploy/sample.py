@@ -30,10 +30,15 @@ def curl_line(container: Container, uri: str) -> str:
     return f"{shlex.join(['docker', 'exec', str(container.name), 'cat', place])} | {shlex.join([*curl, '@-', uri])}"
 
 
-def curl_file_line(bundle: Path | None, uri: str) -> str:
-    """A curl command that scores a bundle's sample from here; without a bundle an empty request."""
-    curl = ["curl", "-sS", "-H", "Content-Type: application/json", "--data-binary"]
-    return shlex.join([*curl, f"@{bundle / SAMPLE}" if bundle is not None else '{"data": []}', uri])
+def curl_file_line(bundle: Path | None, uri: str, keys: str = "") -> str:
+    """A curl command that scores a bundle's sample from here; without a bundle an empty request.
+
+    `keys` is a command that prints the keys, where one is asked for: no key stands in the line itself.
+    """
+    curl = ["curl", "-sS", "-H", "Content-Type: application/json"]
+    key = f' -H "Authorization: Bearer $({keys} | head -1)"' if keys else ""
+    data = ["--data-binary", f"@{bundle / SAMPLE}" if bundle is not None else '{"data": []}', uri]
+    return f"{shlex.join(curl)}{key} {shlex.join(data)}"
 
 
 def _place(container: Container) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from scorewright.deploy.image_name import ImageName
 from scorewright.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SERVICE_PORT = 5001
 """The port that the service in the container listens on."""
@@ -78,7 +81,7 @@ class DeploySettings(_Part):
 
     name: Annotated[str, Field(min_length=1)]
     image: ImageName
-    cpu: Annotated[float, Field(gt=0)] | None = None
+    cpu: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Cores."""
     memory: Annotated[int, Field(ge=2**20), BeforeValidator(_bytes)] | None = None
     """Bytes; written like 512m or 2g."""
@@ -111,6 +114,8 @@ class DeploySettings(_Part):
             if name in OWN_VARIABLES:
                 setting = OWN_VARIABLES[name]
                 raise ValueError(f"{name} is for the deployment to set" + (f"; use {flag(setting)}" if setting else ""))
+        if taken := [name for name in self.tags if name == "scorewright" or name.startswith("io.scorewright.")]:
+            raise ValueError(f"the tag {taken[0]} is for the deployment to set: what is ours is known by it")
         if both := sorted({*self.env} & {*self.secrets}):
             raise ValueError(f"{both[0]} is given both as a plain variable and as a secret")
         if unknown := [name for name in self.auth_keys if name not in self.secrets]:
@@ -148,6 +153,14 @@ class DeploySettings(_Part):
         """As JSON carries it: without what is not set, secrets hidden."""
         shown = self.model_dump(mode="json", exclude={"image", "secrets"}, exclude_none=True)
         return {**shown, "image": str(self.image), "secrets": dict.fromkeys(sorted(self.secrets), HIDDEN)}
+
+
+def without_secrets(text: str, secrets: Mapping[str, str]) -> str:
+    """What a service has said, its `secrets` (values by name) hidden."""
+    # The longest first: another may be a part of it.
+    for value in sorted(filter(None, secrets.values()), key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return text
 
 
 def flag(setting: str) -> str:

@@ -186,3 +186,9 @@ def test_a_registrys_password_comes_from_the_shell(command: Command, monkeypatch
     shown = command(*words, "--registry-user", "u", "--plan")
     assert "password: ${REGISTRY_PASSWORD}" in shown.out
     assert "hunter2" not in shown.out
+
+
+def test_a_groups_name_is_quoted_for_the_shell() -> None:
+    todo = make_plan(DeploySettings.of(IMAGE), AciPlace("sub", "models (test)", "westeurope", **PLACE))
+    assert "--resource-group 'models (test)' --subscription sub" in todo.to_yaml()
+    assert "--resource-group 'models (test)' --subscription sub" in todo.to_template()["metadata"]["apply"]

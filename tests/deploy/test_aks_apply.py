@@ -77,6 +77,15 @@ def test_a_cluster_without_the_gateway_api_will_do_for_dev(cluster: Kubernetes, 
     assert "--enable-gateway-api" in caught.value.hint
 
 
+def test_a_namespace_of_others_is_not_made_strict(cluster: Kubernetes) -> None:
+    apply()
+    cluster.one("namespaces", "ml")["metadata"]["labels"] = {"team": "others"}
+    with pytest.raises(DeployError, match="The namespace ml is there, and lets pods do what") as caught:
+        apply(cpu=2)
+    assert "kubectl label namespace ml pod-security.kubernetes.io/enforce=restricted" in caught.value.hint
+    assert cluster.one("namespaces", "ml")["metadata"]["labels"] == {"team": "others"}
+
+
 def test_what_is_someone_elses_is_never_touched(cluster: Kubernetes) -> None:
     apply()
     cluster.one("services", "churn")["metadata"]["labels"] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,11 @@ def test_blue_then_green_then_the_requests_are_divided(cluster: Kubernetes, comm
     ran = command("deploy", "aks", "traffic", "churn", "blue=90", "green=10", "-n", "ml")
     assert ran.out == "churn: blue 90 %, green 10 %\n"
     assert weights() == {"blue": 90, "green": 10}
+    ran = command("deploy", "aks", "traffic", "churn", "blue=80", "green=20", "-n", "ml", "--json")
+    assert json.loads(ran.out) == {"blue": 80, "green": 20}
+    ran = command("deploy", "aks", "traffic", "churn", "-n", "ml", "--json")
+    assert json.loads(ran.out) == {"blue": 80, "green": 20}
+    blue.traffic("churn", {"blue": 90, "green": 10})
     apply(blue, env={"LEVEL": "x"})
     assert weights() == {"blue": 90, "green": 10}
     rules = cluster.one("httproutes", "churn")["spec"]["rules"]
@@ -44,11 +50,13 @@ def test_traffic_needs_something_to_divide(cluster: Kubernetes) -> None:
     apply()
     with pytest.raises(DeployError, match="has no route that divides requests"):
         target().traffic("churn", {"blue": 100, "green": 0})
+    with pytest.raises(DeployError, match="has no route that divides requests"):
+        target().traffic("churn")
 
 
 @pytest.mark.parametrize(
     ("words", "weights"),
-    [(["blue=90", "green=10"], {"blue": 90, "green": 10}), (["green=100"], {"blue": 0, "green": 100})],
+    [(["blue=90", "green=10"], {"blue": 90, "green": 10}), (["green=100%"], {"blue": 0, "green": 100})],
 )
 def test_shares_are_percentages(words: list[str], weights: dict[str, int]) -> None:
     assert aks_traffic.parse(words) == weights
@@ -62,6 +70,7 @@ def test_shares_are_percentages(words: list[str], weights: dict[str, int]) -> No
         (["red=100"], "'red=100' is no share"),
         (["blue"], "'blue' is no share"),
         (["blue=-5"], "is no share"),
+        (["blue=50", "blue=100"], "blue is named twice"),
     ],
 )
 def test_shares_that_cannot_be_meant_are_refused(words: list[str], message: str) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scorewright.deploy.aks import Aks, AksDeployment
+from scorewright.deploy.aks_place import AksPlace
 from scorewright.deploy.http import healthy, score
 from scorewright.errors import RequestError, ServiceError, UsageError
 
@@ -28,6 +30,8 @@ class Server(ThreadingHTTPServer):
         super().__init__((HOST, 0), _Handler)
         self.answer: tuple[int, bytes] = (200, b"null")
         self.sent: list[bytes] = []
+        self.asked: list[str | None] = []
+        """Which deployment each request has named."""
 
     @property
     def url(self) -> str:
@@ -41,6 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
+        self.server.asked.append(self.headers["azureml-model-deployment"])
         self.server.sent.append(self.rfile.read(int(self.headers["Content-Length"])))
         self._answer()
 
@@ -115,3 +120,10 @@ def test_nobody_there_is_not_healthy_and_an_error_to_score() -> None:
     assert not healthy(f"http://{HOST}:{port}")
     with pytest.raises(ServiceError, match="gave no answer"):
         score(f"http://{HOST}:{port}/score", [], timeout=5)
+
+
+def test_one_of_blue_and_green_is_asked_by_its_name(server: Server) -> None:
+    deployed = AksDeployment("churn", "churn-blue", server.url, Aks(AksPlace("ml")))
+    deployed.run([[1]], slot="green")
+    deployed.run([[1]])
+    assert server.asked == ["green", None]

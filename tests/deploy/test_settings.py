@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorewright.deploy.image_name import ImageName
-from scorewright.deploy.settings import DeploySettings
+from scorewright.deploy.settings import DeploySettings, without_secrets
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def test_memory_as_people_write_it(text: str, amount: int) -> None:
     ("asked", "message"),
     [
         ({"cpu": 0}, "--cpu: input should be greater than 0"),
+        ({"cpu": float("inf")}, "--cpu: input should be a finite number"),
         ({"memory": "much"}, "--memory: 'much' is no amount of memory"),
         ({"memory": "1k"}, "--memory: input should be greater than"),
         ({"replicas": 0}, "--replicas: input should be greater"),
@@ -75,6 +76,8 @@ def test_memory_as_people_write_it(text: str, amount: int) -> None:
         ({"env": {"A": "1"}, "secrets": {"A": "hunter2"}}, "A is given both"),
         ({"auth": "key", "auth_keys": ("K",)}, "the key K is not among the secrets"),
         ({"auth_keys": ("K",), "secrets": {"K": "hunter2"}}, "auth is none"),
+        ({"tags": {"io.scorewright.endpoint": "other"}}, "io.scorewright.endpoint is for the deployment to set"),
+        ({"tags": {"scorewright": "x"}}, "the tag scorewright is for the deployment to set"),
         ({"cpu": -1, "replicas": 0}, "--cpu: .*; --replicas: "),
     ],
 )
@@ -149,3 +152,16 @@ def test_values_come_from_the_shell_and_from_files(
     assert "--env API_KEY" in ran.out
     assert "--env OTHER" in ran.out
     assert "hunter" not in ran.out + ran.err
+
+
+def test_a_log_shows_no_secret_whatever_the_others_are() -> None:
+    assert without_secrets("key hunter2", {"SHORT": "hunter", "LONG": "hunter2", "EMPTY": ""}) == "key ***"
+
+
+@pytest.mark.parametrize("target", [("local",), ("aks", "--namespace", "ml")])
+def test_a_folder_that_cannot_be_written_is_told(command: Command, tmp_path: Path, target: tuple[str, ...]) -> None:
+    (tmp_path / "taken").write_text("", "utf-8")
+    ran = command("deploy", *target, "acme.azurecr.io/churn:3", "--out", str(tmp_path / "taken"))
+    assert ran.exit_code == 2
+    assert "taken" in ran.err
+    assert "cannot be written" in ran.err

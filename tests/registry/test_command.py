@@ -88,6 +88,9 @@ def test_one_that_is_not_better_is_told_by_an_exit_code(hand_made: Bundle, tmp_p
         (("--lower-is-better",), 2, "says nothing without --only-if-better"),
         (("--registry", "abfs://models"), 2, "'abfs://models' is no registry"),
         (("--registry", "docker://"), 2, "'docker://' is no registry"),
+        (("--registry", "azureml://s/g"), 2, "'azureml://s/g' is no workspace"),
+        (("--registry", "azureml://"), 2, "Which workspace?"),
+        (("--registry", "azureml://s/g/w", "--metric", "a=1", "--only-if-better"), 2, "needs a folder as the registry"),
         (("--registry", "docker://r.io", "--metric", "a=1", "--only-if-better"), 2, "needs a folder as the registry"),
         (("--registry", "bundle/score.py"), 16, "cannot be used"),
     ],
@@ -115,7 +118,18 @@ def test_bad_references(command: Command, words: tuple[str, ...], code: int, mes
 
 
 @pytest.mark.parametrize(
-    "words", [("check",), ("build", "--print"), ("serve",), ("batch", "run", "--input", "x", "--output", "y")]
+    "words",
+    [
+        ("check",),
+        ("build", "--print"),
+        ("serve",),
+        ("batch", "run", "--input", "x", "--output", "y"),
+        ("batch", "azure", "--compute", "cpu", "--out", "y"),
+        ("deploy", "aks", "acme.azurecr.io/iris:7", "--namespace", "ml", "--bundle"),
+        ("deploy", "azureml", "batch", "--compute", "cpu"),
+        ("deploy", "azureml-v1", "ubuntu", "--bundle"),
+        ("loadtest", "http://127.0.0.1:1", "--bundle"),
+    ],
 )
 def test_a_reference_to_nothing_is_told_by_every_command(command: Command, words: tuple[str, ...]) -> None:
     ran = command(*words, "iris:7")

@@ -12,12 +12,13 @@ from azure.ai.ml import load_batch_endpoint, load_compute, load_environment
 from azure.ai.ml.entities._load_functions import load_model_batch_deployment
 
 from scorewright.deploy.azureml_batch import AzuremlBatch
-from scorewright.deploy.azureml_batch_plan import AzuremlBatchPlan, Cluster, check_batch_fits
+from scorewright.deploy.azureml_batch_plan import RUNTIME, AzuremlBatchPlan, Cluster, check_batch_fits
 from scorewright.deploy.azureml_waiting import Waiting
 from scorewright.errors import DeployError, UsageError
 from tests.deploy.standin.answer import FORBIDDEN, QUOTA
 from tests.deploy.standin.azureml import WORKSPACE
 from tests.deploy.standin.login import LoggedIn
+from tests.hand_made import hand_made_bundle
 
 if TYPE_CHECKING:
     from scorewright.bundle import Bundle
@@ -66,7 +67,7 @@ def test_the_sdk_loads_what_is_written(plan: AzuremlBatchPlan, tmp_path: Path, h
     assert (cluster.size, cluster.min_instances, cluster.max_instances) == ("Standard_DS3_v2", 0, 2)
     assert cluster.idle_time_before_scale_down == 120
     pip = load_environment(tmp_path / "environment.yml").conda_file["dependencies"][-1]["pip"]
-    assert pip == ["azureml-core>=1.60,<2", "numpy==2.4.6", "scikit-learn==1.9.1"]
+    assert pip == [RUNTIME, "numpy==2.4.6", "scikit-learn==1.9.1"]
 
 
 def test_a_script_that_is_only_counted_writes_files_itself(
@@ -134,6 +135,31 @@ def test_a_cluster_of_other_machines_is_not_changed(
     assert "--compute" in caught.value.hint
 
 
+def test_a_cluster_of_somebody_elses_is_taken_as_it_is(
+    target: AzuremlBatch, plan: AzuremlBatchPlan, ours: AzuremlWorkspace, workspace: Workspace, hand_made: Bundle
+) -> None:
+    target.apply(plan)
+    cluster = workspace.at("computes/cpu")
+    cluster["tags"] = {"team": "others"}
+    cluster["properties"]["properties"]["scaleSettings"]["maxNodeCount"] = 20
+    said: list[str] = []
+    assert target.apply(
+        AzuremlBatchPlan("churn", hand_made, ours, Cluster("cpu", max_instances=3)), said.append
+    ).healthy
+    after = workspace.at("computes/cpu")
+    assert after["tags"] == {"team": "others"}
+    assert after["properties"]["properties"]["scaleSettings"]["maxNodeCount"] == 20
+    assert "taking the cluster cpu as it is: it was not made by scorewright" in said
+
+
+def test_the_environment_names_no_file_that_azure_has_not(ours: AzuremlWorkspace, tmp_path: Path) -> None:
+    bundle = hand_made_bundle(
+        tmp_path / "with-batch", {"requirements-batch.txt": "-r requirements.txt\npandas==3.0.1\n"}
+    )
+    conda = AzuremlBatchPlan("churn", bundle, ours, Cluster("cpu")).documents.files["conda.yml"]
+    assert conda["dependencies"][-1]["pip"] == [RUNTIME, "numpy==2.4.6", "scikit-learn==1.9.1", "pandas==3.0.1"]
+
+
 def test_an_endpoint_of_somebody_elses_is_left_alone(
     target: AzuremlBatch, plan: AzuremlBatchPlan, workspace: Workspace
 ) -> None:
@@ -182,6 +208,15 @@ def test_what_does_not_fit_is_refused(
     name = asked.pop("name")
     with pytest.raises(UsageError, match=said):
         check_batch_fits(AzuremlBatchPlan(name, hand_made, ours, cluster, **asked))
+
+
+def test_a_bundle_that_fails_its_check_goes_nowhere(
+    workspace: Workspace, command: Command, hand_made: Bundle, standin: StandIn
+) -> None:
+    ran = command("deploy", "azureml", "batch", hand_made.root, "--compute", "cpu", *PLACE, "--name", "churn")
+    assert ran.exit_code in (7, 8), ran.err
+    assert workspace.paths() == []
+    assert [call for call in standin.calls if call.method == "PUT"] == []
 
 
 def test_the_commands(target: AzuremlBatch, plan: AzuremlBatchPlan, command: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +97,24 @@ def test_applied_again_nothing_is_doubled(target: Azureml, workspace: Workspace,
         ["versions", paths[0].rsplit("/", 1)[-1]],
         ["deployments", "blue"],
     ]
+
+
+def test_an_endpoint_that_is_to_be_private_is_shut_off_and_keeps_its_traffic(
+    target: Azureml, workspace: Workspace
+) -> None:
+    apply(target)
+    apply(replace(target, private=True))
+    properties = workspace.at("onlineEndpoints/churn")["properties"]
+    assert (properties["publicNetworkAccess"].lower(), properties["traffic"]) == ("disabled", {"blue": 100})
+    said: list[str] = []
+    target.apply(target.plan(DeploySettings.of(IMAGE)), said.append)
+    assert "churn stays reached from the workspace's network alone" in said
+    assert workspace.at("onlineEndpoints/churn")["properties"]["publicNetworkAccess"].lower() == "disabled"
+
+
+def test_who_reaches_a_cluster_is_not_ours_to_say(ours: AzuremlWorkspace) -> None:
+    with pytest.raises(UsageError, match="on Kubernetes it is the cluster that decides"):
+        Azureml(ours, Kubernetes("k8s"), private=True).plan(DeploySettings.of(IMAGE))
 
 
 def test_the_model_is_uploaded_once(
@@ -305,6 +324,8 @@ def test_the_commands(
     (tmp_path / "request.json").write_text('{"data": [[1]]}')
     assert json.loads(ask("run", "churn", "request.json", "--slot", "blue").out) == {"predict": [1], "slot": "blue"}
     assert ask("traffic", "churn", "blue=100").out == "churn: blue 100 %\n"
+    shown = json.loads(ask("traffic", "churn", "--json").out)
+    assert shown == {"shares": {"blue": 100}, "mirror": {}}
     ran = ask("traffic", "churn", "blue=90", "green=10")
     assert (ran.exit_code, "no deployment green" in ran.err) == (2, True)
     assert ask("delete", "churn").out == "churn is deleted.\n"

@@ -14,7 +14,6 @@ from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
 from tests.deploy.standin.answer import arm_error
 from tests.deploy.standin.azureml import WORKSPACE
-from tests.deploy.standin.azureml_v1 import HOST, V1
 from tests.deploy.standin.login import LoggedIn, LoggedOut
 
 if TYPE_CHECKING:
@@ -23,22 +22,10 @@ if TYPE_CHECKING:
     from scorewright.bundle import Bundle
     from tests.command import Command
     from tests.deploy.standin.azureml import Blobs, Workspace
+    from tests.deploy.standin.azureml_v1 import V1
     from tests.deploy.standin.server import StandIn
 
 BASE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
-
-
-@pytest.fixture
-def v1(workspace: Workspace, standin: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> V1:
-    # The SDK keeps what it discovers in the user's home.
-    monkeypatch.setattr(
-        "azureml._base_sdk_common.service_discovery.CachedServiceDiscovery.__init__.__defaults__",
-        (str(tmp_path / "discovery"),),
-    )
-    workspace.at("")["properties"]["discoveryUrl"] = f"{HOST}/discovery"
-    found = V1(standin.url)
-    standin.services.insert(0, found)
-    return found
 
 
 @pytest.fixture
@@ -88,6 +75,15 @@ def test_applied_again_it_is_updated_and_nothing_doubled(target: AzuremlV1, v1: 
     assert list(v1.services) == ["churn"]
 
 
+def test_applied_again_what_is_asked_now_is_sent(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made)
+    settings = DeploySettings.of(BASE, name="churn", auth="key", cpu=2)
+    said: list[str] = []
+    target.apply(target.plan(settings, hand_made, OnAci(), "system"), said.append)
+    assert v1.services["churn"]["authEnabled"] is True
+    assert "updating churn; v1 cannot set its cpu_cores" in said
+
+
 def test_a_curated_environment_is_fetched_by_its_version(
     target: AzuremlV1, v1: V1, hand_made: Bundle, standin: StandIn
 ) -> None:
@@ -111,6 +107,8 @@ def test_on_aks(target: AzuremlV1, v1: V1, workspace: Workspace, hand_made: Bund
     service = v1.services["churn"]
     assert (service["computeType"], service["computeName"]) == ("AKS", "aks")
     assert (service["numReplicas"], service["maxConcurrentRequestsPerContainer"]) == (2, 4)
+    apply(target, hand_made, OnAks("aks"), replicas=3, max_concurrent_requests=8)
+    assert (service["numReplicas"], service["maxConcurrentRequestsPerContainer"]) == (3, 8)
 
 
 def test_the_first_version_of_an_aks_endpoint(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
@@ -176,7 +174,10 @@ def test_the_commands(
         *("--unchecked", "--json"),
     )
     assert ran.exit_code == 0, ran.err
-    assert json.loads(ran.out)["name"] == "churn"
+    made = json.loads(ran.out)
+    assert made["name"] == "churn"
+    keys = "$(scorewright deploy azureml-v1 keys churn --subscription s --resource-group g --workspace w | head -1)"
+    assert f'-H "Authorization: Bearer {keys}" --data-binary' in made["curl"]
     assert NOTICE in ran.err
     assert command("deploy", "azureml-v1", "keys", "churn").out == "key-one\nkey-two\n"
     assert command("deploy", "azureml-v1", "logs", "churn").out.startswith("booting\n")

@@ -139,8 +139,9 @@ class V1:
 
     def _update(self, call: Call, name: str) -> Answer:
         for change in call.body:
-            if change["path"] == "/kvTags":
-                self.services[name]["kvTags"] = change["value"]
+            key = change["path"].removeprefix("/")
+            if "/" not in key:
+                self.services[name][key] = change["value"]
         return self._begun(name)
 
     def _delete(self, _: Call, name: str) -> Answer:
