@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,18 +79,6 @@ def test_a_script_that_is_only_counted_writes_files_itself(
     sent = workspace.at("batchEndpoints/churn/deployments/default")["properties"]
     assert (sent["outputAction"], sent.get("outputFileName")) == ("SummaryOnly", None)
     assert sent["environmentVariables"] == {"SCOREWRIGHT_BATCH_OUTPUT": "parquet"}
-
-
-def test_the_environment_asks_for_no_file_that_azure_does_not_have(
-    ours: AzuremlWorkspace, hand_made: Bundle, tmp_path: Path
-) -> None:
-    name = "requirements-batch.txt"
-    (hand_made.root / name).write_text("-r requirements.txt\npandas==3.1.1\n")
-    files = {**hand_made.manifest.files, name: "0" * 64}
-    bundle = dataclasses.replace(hand_made, manifest=hand_made.manifest.model_copy(update={"files": files}))
-    AzuremlBatchPlan("churn", bundle, ours, Cluster("cpu")).write(tmp_path)
-    pip = load_environment(tmp_path / "environment.yml").conda_file["dependencies"][-1]["pip"]
-    assert pip == ["azureml-core>=1.60,<2", "numpy==2.4.6", "scikit-learn==1.9.1", "pandas==3.1.1"]
 
 
 def test_it_is_sent_and_deleted(
