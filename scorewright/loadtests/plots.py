@@ -121,12 +121,12 @@ def over_time(run: Run) -> list[Panels]:
 
 def _throughput_in_time(name: str, scenario: Scenario, series: int) -> Picture:
     points = scenario.timeline
-    up = chart.linear("answered rightly (requests/s)", max(point.requests for point in points))
+    up = chart.linear("answered rightly (requests/s)", max(max(point.requests, point.answered) for point in points))
     told = [
-        f"second {point.second}\n{point.requests - point.failures:,} answered rightly, {point.failures:,} failed"
+        f"second {point.second}\n{point.answered:,} answered rightly; of those to be sent {point.failures:,} failed"
         for point in points
     ]
-    right = [Dot(point.second, point.requests - point.failures, tip) for point, tip in zip(points, told, strict=True)]
+    right = [Dot(point.second, point.answered, tip) for point, tip in zip(points, told, strict=True)]
     failed = [Dot(point.second, point.failures, tip) for point, tip in zip(points, told, strict=True) if point.failures]
 
     def draw(width: int, height: int) -> str:

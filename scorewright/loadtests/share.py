@@ -109,6 +109,9 @@ class Share:
         """Count a request that has ended, unless it was given up before."""
         if (due := self._flying.pop(number, None)) is not None:
             self._count(due, latency_ms, failure, sent, received, example)
+            # What comes later than the counted seconds was not answered in them: that is no throughput.
+            if not failure and (now := time.perf_counter()) < self._end:
+                self.recorder.answered(int((now - self._zero) // 1))
 
     def follow(self, deliver: Callable[[Recorder], None]) -> None:
         """Deliver what was counted, twice a second, until all is; the last one is `done`."""

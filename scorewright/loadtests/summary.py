@@ -67,7 +67,7 @@ def _single_row(run: Run) -> str:
     bend = knee(scenario.ramp)
     if bend is None:
         p99 = words.latency(scenario.latency.percentile(99))
-        return f"{what} costs {p99} at p99, at {words.number(scenario.requests_per_second)} requests/s"
+        return f"{what} costs {p99} at p99, at {_answered(scenario)}"
     until = scenario.ramp[: scenario.ramp.index(bend.step) + 1]
     worst = max(step.latency.percentile(99) or 0.0 for step in until)
     return f"{what} costs at most {words.latency(worst)} at p99 up to {_speed(bend.step)}"
@@ -89,11 +89,13 @@ def _held(slo: Slo, scenario: Scenario, run: Run) -> str:
 
 def _speed(step: Step) -> str:
     """What was answered a second, and by what load."""
-    answered = f"{words.number(step.requests_per_second)} requests/s"
-    if step.rate is None:
-        return f"{answered} ({words.load(step)})"
-    kept_up = step.requests_per_second > 0.97 * step.rate
-    return answered if kept_up else f"{answered} (of {words.number(step.rate)} asked for)"
+    return f"{_answered(step)} ({words.load(step)})" if step.rate is None else _answered(step)
+
+
+def _answered(of: Scenario | Step) -> str:
+    answered = f"{words.number(of.requests_per_second)} requests/s"
+    kept_up = of.rate is None or of.requests_per_second > 0.97 * of.rate
+    return answered if kept_up or of.rate is None else f"{answered} (of {words.number(of.rate)} asked for)"
 
 
 def _cost(scenario: Scenario) -> str:

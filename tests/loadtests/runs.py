@@ -38,8 +38,8 @@ def timeline(seconds: int, rate: float, middle: float, seed: int, failures: dict
     found = []
     for second in range(seconds):
         p50 = middle * luck.uniform(0.95, 1.08)
-        requests = round(rate * luck.uniform(0.94, 1.04))
-        found.append(Point(second, requests, failures.get(second, 0), p50, p50 * 2.1, p50 * luck.uniform(2.6, 4.2)))
+        requests, failed = round(rate * luck.uniform(0.94, 1.04)), failures.get(second, 0)
+        found.append(Point(second, requests, failed, requests - failed, p50, p50 * 2.1, p50 * luck.uniform(2.6, 4.2)))
     return tuple(found)
 
 
@@ -64,6 +64,7 @@ def scenario(name: str = "realtime", rows: int = 1, **changed: object) -> Scenar
         "failures": {"HTTP 503": failed} if failed else {},
         "examples": {"HTTP 503": "the queue is full"} if failed else {},
         "wrong_answers": 0,
+        "answered": requests - failed,
         "answers_checked": True,
         "latency": latencies(requests - failed, middle, rows),
         "bytes_sent": requests * 420 * rows,
@@ -71,6 +72,8 @@ def scenario(name: str = "realtime", rows: int = 1, **changed: object) -> Scenar
         "timeline": points,
         "generator": FINE,
     }
+    if "answered" not in changed and "requests" in changed:
+        values["answered"] = changed["requests"] - sum(changed.get("failures", values["failures"]).values())  # type: ignore[operator,attr-defined]
     return Scenario(**{**values, **changed})  # type: ignore[arg-type]
 
 
@@ -129,6 +132,7 @@ def ramped(*, rate: bool = False) -> Scenario:
                 seconds=5.0,
                 requests=values.total + failures,
                 failures=failures,
+                answered=values.total,
                 latency=values,
                 generator=FINE,
             )

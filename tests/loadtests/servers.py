@@ -53,6 +53,8 @@ def answer(request):
     doubled = [2 * row[0] for row in rows]
     if do == "stall" and calls[do] == 58:
         time.sleep(1)
+    if do == "slow":
+        time.sleep(0.05)
     if do == "refuse" and calls[do] > 40:
         return AMLResponse({"message": "too much"}, 503, json_str=True)
     if do == "kill" and calls[do] == 60:

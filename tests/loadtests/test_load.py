@@ -73,6 +73,20 @@ def test_a_stall_is_felt_by_every_request_that_was_due(doubling: Served, command
     assert slow >= 10
 
 
+def test_what_is_answered_when_the_time_is_over_is_no_throughput(
+    doubling: Served, command: Command, tmp_path: Path
+) -> None:
+    """A server that takes 50 ms for each is asked 60 times a second: all are waited for, but it does 20 a second."""
+    request = request_file(tmp_path, {"data": [[1.5]], "do": "slow"})
+    words = ("--request", request, *REALTIME, "--rate", 60, "--slo", "rps>40", "--out", tmp_path / "report")
+    done = command("loadtest", doubling.url, *words)
+    assert (done.exit_code, "wanted rps > 40, found " in done.err) == (14, True), done.err
+    (scenario,) = measured(tmp_path / "report").scenarios
+    assert (scenario.requests, scenario.latency.total) == (60, 60)
+    assert 0 < scenario.answered == sum(point.answered for point in scenario.timeline) <= 21
+    assert "(of 60 asked for)" in (tmp_path / "report/report.md").read_text()
+
+
 def test_another_callers_answer_is_wrong(doubling: Served, command: Command, tmp_path: Path) -> None:
     request = request_file(tmp_path, {"data": [[1.5]], "do": "swap"})
     words = ("--request", request, *REALTIME, "--users", 8, "--out", tmp_path / "report")
