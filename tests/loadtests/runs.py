@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from scorewright.loadtests.measurements import (
     Bulk,
@@ -64,7 +65,6 @@ def scenario(name: str = "realtime", rows: int = 1, **changed: object) -> Scenar
         "failures": {"HTTP 503": failed} if failed else {},
         "examples": {"HTTP 503": "the queue is full"} if failed else {},
         "wrong_answers": 0,
-        "answered": requests - failed,
         "answers_checked": True,
         "latency": latencies(requests - failed, middle, rows),
         "bytes_sent": requests * 420 * rows,
@@ -72,9 +72,9 @@ def scenario(name: str = "realtime", rows: int = 1, **changed: object) -> Scenar
         "timeline": points,
         "generator": FINE,
     }
-    if "answered" not in changed and "requests" in changed:
-        values["answered"] = changed["requests"] - sum(changed.get("failures", values["failures"]).values())  # type: ignore[operator,attr-defined]
-    return Scenario(**{**values, **changed})  # type: ignore[arg-type]
+    merged: dict[str, Any] = {**values, **changed}
+    merged.setdefault("answered", merged["requests"] - sum(merged["failures"].values()))
+    return Scenario(**merged)
 
 
 def nothing(name: str = "realtime") -> Scenario:
