@@ -52,6 +52,17 @@ def test_a_fixed_rate_is_kept_to_the_request(doubling: Served, command: Command,
     assert (scenario.requests, scenario.failures) == (60, {})
 
 
+def test_what_is_set_for_another_locust_leads_the_load_nowhere_else(
+    doubling: Served, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locust.conf").write_text("host = http://127.0.0.1:9\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOCUST_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("LOCUST_RUN_TIME", "1s")
+    done = command("loadtest", doubling.url, "--bundle", doubling.bundle, *REALTIME, "--rate", 20)
+    assert done.exit_code == 0, done.err
+
+
 def test_several_workers_share_the_rate(doubling: Served, command: Command, tmp_path: Path) -> None:
     words = ("--bundle", doubling.bundle, *REALTIME, "--rate", 60, "--workers", 2, "--out", tmp_path / "report")
     done = command("loadtest", doubling.url, *words)
