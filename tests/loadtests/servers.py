@@ -97,6 +97,24 @@ def words(process):
         return b""
 '''
 
+TALKATIVE = """
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+calls = []
+
+
+def init():
+    pass
+
+
+def run(data, request_headers):
+    calls.append(1)
+    if len(calls) > 10:
+        return AMLResponse({"message": "No longer: " + request_headers["Authorization"]}, 401, json_str=True)
+    return "right"
+"""
+"""Takes ten requests, and then repeats the key that it refuses."""
+
 SAMPLE = {"data": [[1.5], [2.5], [4]]}
 SHORT = ("--warm-up", "0.2s", "--duration", "1s")
 REALTIME = ("--scenario", "realtime", *SHORT)
