@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from scorewright.loadtests.measurements import bucket_of
-from tests.loadtests.servers import DOUBLING, GUARDED, REALTIME, SHORT, measured, request_file
+from tests.loadtests.servers import DOUBLING, GUARDED, REALTIME, SHORT, TALKATIVE, measured, request_file
 from tests.service.servers import children, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
@@ -171,6 +171,27 @@ def test_an_slo_that_is_missed_decides_the_exit_code(doubling: Served, command: 
     ]  # fmt: skip
 
 
+def test_errors_of_one_scenario_leave_the_others_to_the_usual_demand(doubling: Served, command: Command) -> None:
+    slo = "realtime.errors<5%,p99<10s"
+    words = ("--bundle", doubling.bundle, "--rows", "3", *SHORT, "--rate", 20, "--slo", slo, "--json")
+    done = command("loadtest", doubling.url, *words)
+    assert done.exit_code == 0, done.err
+    verdicts = [
+        (one["clause"], one["scenario"]) for one in json.loads(done.out)["verdicts"] if "errors" in one["clause"]
+    ]
+    assert verdicts == [("realtime.errors<5%", "real-time"), ("client-batch.errors<1%", "client-batched")]
+
+
+def test_a_report_that_cannot_be_written_is_printed_all_the_same(
+    doubling: Served, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    words = ("--bundle", doubling.bundle, *REALTIME, "--rate", 20, "--out", tmp_path / "file/report")
+    done = command("loadtest", doubling.url, *words)
+    assert (done.exit_code, "cannot be written" in done.err) == (12, True)
+    assert done.out.startswith("## Load test")
+
+
 def test_the_key_is_sent_and_never_shown(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = write_bundle(tmp_path / "bundle", GUARDED)
     request = request_file(tmp_path, {"any": "form"})
@@ -189,6 +210,21 @@ def test_the_key_is_sent_and_never_shown(command: Command, tmp_path: Path, monke
     assert (scenario.requests, scenario.failures) == (20, {})
     written = "".join(path.read_text() for path in (tmp_path / "report").iterdir())
     assert "s3cret" not in done.out + done.err + written
+
+
+def test_a_key_that_the_endpoint_repeats_is_not_shown(command: Command, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", TALKATIVE)
+    request = request_file(tmp_path, {"any": "form"})
+    with serving() as serve:
+        url = serve(str(bundle)).ready().url
+        words = ("loadtest", url, "--request", request, *REALTIME, "--rate", 20, "--key", "s3cret")
+        done = command(*words, "--out", tmp_path / "report")
+        again = command(*words)
+    assert (done.exit_code, again.exit_code) == (14, 13)
+    written = (tmp_path / "report/report.html").read_text()
+    for said in (written, again.err):
+        assert "No longer: Bearer (the key)" in said
+        assert "s3cret" not in said
 
 
 def test_locust_itself_runs_a_plan(doubling: Served, command: Command, tmp_path: Path) -> None:
