@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +17,8 @@ from scorewright.cli_loadtest_compare import compare
 from scorewright.errors import LoadTestError, LocationError, SloMissedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scorewright.loadtests.measurements import Run, ScenarioName
     from scorewright.loadtests.runner import LoadTest, Watcher
     from scorewright.loadtests.settings import Settings
@@ -153,7 +158,7 @@ def run(
         "deployment": deployment,
     }  # fmt: skip
     console = Console(stderr=True)
-    with Display(console) as display:
+    with _ended_in_order(), Display(console) as display:
         test = _test(
             url,
             bundle,
@@ -179,6 +184,16 @@ def run(
     if out is not None and not as_json:
         typer.echo(f"\nWrote {out / 'report.html'}")
     _enforce(measured, held)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does: neither the load nor a batch job and its input are left behind."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _with_errors(slo: Slo | None, scenarios: tuple[ScenarioName, ...]) -> Slo:
