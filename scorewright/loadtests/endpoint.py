@@ -98,8 +98,8 @@ class Endpoint:
         try:
             connection.request(method, path, body and body.encode(), headers(self.key, self.deployment))
             answer = connection.getresponse()
-            body = answer.read() if answer.status == 200 else without_key(answer.read(), self.key)
-            return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+            told = answer.read() if answer.status == 200 else without_key(answer.read(), self.key)
+            return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, told)
         except TimeoutError:
             raise LoadTestError(
                 f"{parts.netloc} gave no answer to {method} {path.partition('?')[0]} in {self.timeout:g} s.",
