@@ -147,6 +147,8 @@ def run(
         bulk_input=bulk_input,
         bulk_rows=bulk_rows,
     )
+    if bulk_rows < 1:
+        raise UsageError(f"--bulk-rows {bulk_rows} must be a number of rows, from 1.")
     held = Slo.parse(slo) if slo is not None else None
     if not raised:
         held = _with_errors(held, scenarios)

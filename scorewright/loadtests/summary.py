@@ -22,13 +22,14 @@ def headline(run: Run) -> str:
 
 
 def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[str]:
-    """The sentences after it: the SLO, failures, what batch costs real-time, whether the generator was the limit."""
+    """The sentences after it: the SLO, what a bulk job took and costs real-time, failures, the generator's limit."""
     found = []
     if verdicts:
         missed = sum(not verdict.met for verdict in verdicts)
         found.append(f"The SLO is missed in {missed} of {len(verdicts)} demands." if missed else "The SLO is kept.")
     if slo:
         found += [_held(slo, scenario, run) for scenario in run.scenarios if scenario.ramp and slo.concerns(scenario)]
+    found += [sentence for scenario in run.scenarios if (sentence := _job(scenario))]
     found += [sentence for scenario in run.scenarios if (sentence := _cost(scenario))]
     found.append(_failures(run))
     found += [
@@ -96,6 +97,15 @@ def _answered(of: Scenario | Step) -> str:
     answered = f"{words.number(of.requests_per_second)} requests/s"
     kept_up = of.rate is None or of.requests_per_second > 0.97 * of.rate
     return answered if kept_up or of.rate is None else f"{answered} (of {words.number(of.rate)} asked for)"
+
+
+def _job(scenario: Scenario) -> str:
+    if scenario.name != "bulk" or not scenario.rows_per_second:
+        return ""
+    return (
+        f"The bulk job of {scenario.rows:,} rows took {words.latency(scenario.latency.greatest_ms)}, from its "
+        f"submission to its fetched result: {words.latency(1000 / scenario.rows_per_second)} a row."
+    )
 
 
 def _cost(scenario: Scenario) -> str:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         (("--bundle", "BUNDLE", "--key", "k", "--key-file", "f"), 2, "--key and --key-file are both given."),
         (("--bundle", "BUNDLE", "--key-file", "missing"), 2, "The key file missing cannot be read"),
         (("--bundle", "BUNDLE", "--key", "two\nlines"), 2, "characters that a header cannot have"),
+        (("--bundle", "BUNDLE", "--bulk-rows", "0"), 2, "--bulk-rows 0 must be a number of rows, from 1."),
         (("--bundle", "BUNDLE", "--deployment", "\u2192"), 2, "--deployment '\u2192' is no name of a deployment."),
         (("--bundle", "BUNDLE", "--slo", ""), 2, "--slo '', at character 1: a clause is empty."),
         (("--bundle", "nowhere"), 6, "nowhere is not a folder."),
