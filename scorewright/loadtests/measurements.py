@@ -241,6 +241,12 @@ class Scenario:
         return max(steps, default=self.rows_per_second)
 
     @property
+    def held_back(self) -> bool:
+        """Whether it did all that was asked, at a fixed rate: its throughput is then the rate, not what it can do."""
+        last = self.ramp[-1] if self.ramp else self
+        return last.rate is not None and last.requests_per_second > 0.97 * last.rate
+
+    @property
     def error_share(self) -> float:
         """The share of requests (of `bulk`, if more, of rows) that failed, 0 to 1; 1 if there was none at all."""
         rows = self.bulk.failed_rows / self.bulk.rows if self.name == "bulk" and self.bulk and self.bulk.rows else 0.0

@@ -226,13 +226,12 @@ def rows_per_second(run: Run) -> Picture | None:
     of = [(at, one) for at, one in enumerate(run.scenarios) if one.name != "mixed" and one.peak_rows_per_second]
     if len(of) < 2:
         return None
-    base = next((one.peak_rows_per_second for _, one in of if one.name == "realtime"), None)
+    base = next((one.peak_rows_per_second for _, one in of if one.name == "realtime" and not one.held_back), None)
     given = [
         Bar(
             words.title(one, run),
             one.peak_rows_per_second,
-            words.number(one.peak_rows_per_second)
-            + (f" ({words.times(one.peak_rows_per_second / base)})" if base and one.name != "realtime" else ""),
+            _rows_words(one, base),
             at,
         )
         for at, one in of
@@ -240,6 +239,13 @@ def rows_per_second(run: Run) -> Picture | None:
     x = chart.linear("rows scored (rows/s)", max(bar.value for bar in given))
     label = "Rows scored a second, by scenario"
     return Picture(chart.bars(label, WIDE, x, given), chart.bars(label, NARROW, x, given))
+
+
+def _rows_words(one: Scenario, base: float | None) -> str:
+    told = words.number(one.peak_rows_per_second)
+    if one.held_back:
+        return f"{told} (all that was asked)"
+    return f"{told} ({words.times(one.peak_rows_per_second / base)})" if base and one.name != "realtime" else told
 
 
 def _both(draw: Callable[[int, int], str]) -> Picture:

@@ -42,9 +42,10 @@ def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[st
 
 
 def _ways(run: Run) -> str:
-    """How many times the rows of real-time the others score."""
-    base = next((one for one in run.scenarios if one.name == "realtime" and one.peak_rows_per_second), None)
-    others = [one for one in run.scenarios if one.name in ("client-batch", "bulk") and one.peak_rows_per_second]
+    """How many times the rows of real-time the others score; nothing of those that only did what they were asked."""
+    known = [one for one in run.scenarios if one.peak_rows_per_second and not one.held_back]
+    base = next((one for one in known if one.name == "realtime"), None)
+    others = [one for one in known if one.name in ("client-batch", "bulk")]
     if base is None or not others:
         return ""
     best = {one.name: one for one in sorted(others, key=lambda one: one.peak_rows_per_second)}

@@ -81,6 +81,15 @@ def test_headlines(scenarios: list[Any], said: str) -> None:
     assert re.fullmatch(said, Report.of(given).headline)
 
 
+def test_what_was_held_to_a_rate_is_no_measure_of_what_bulk_gains() -> None:
+    at_rate = {"loop": "open", "users": 0, "rate": 100.0, "rps": 100.0}
+    some = Report.of(run(scenario(**at_rate), scenario("client-batch", 100, **at_rate), bulk()))
+    assert re.fullmatch(r"A single row costs .* ms at p99, at .* requests/s\.", some.headline)
+    shown = some.files()["report.html"].partition("<h2>Rows a second</h2>")[2].partition("</section>")[0]
+    assert shown.count(" (all that was asked)<") == 2 * 2  # wide and narrow
+    assert not re.search(r"\([0-9.,]+x\)", shown)
+
+
 def test_remarks() -> None:
     assert report().remarks == (
         "The SLO is missed in 3 of 11 demands.",
