@@ -82,7 +82,7 @@ def test_headlines(scenarios: list[Any], said: str) -> None:
 
 
 def test_what_was_held_to_a_rate_is_no_measure_of_what_bulk_gains() -> None:
-    at_rate = {"loop": "open", "users": 0, "rate": 100.0, "rps": 100.0}
+    at_rate: dict[str, Any] = {"loop": "open", "users": 0, "rate": 100.0, "rps": 100.0}
     some = Report.of(run(scenario(**at_rate), scenario("client-batch", 100, **at_rate), bulk()))
     assert re.fullmatch(r"A single row costs .* ms at p99, at .* requests/s\.", some.headline)
     shown = some.files()["report.html"].partition("<h2>Rows a second</h2>")[2].partition("</section>")[0]
