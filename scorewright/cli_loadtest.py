@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +18,9 @@ from scorewright.cli_loadtest_compare import compare
 from scorewright.errors import LoadTestError, LocationError, SloMissedError, UsageError
 
 if TYPE_CHECKING:
-    from scorewright.loadtests.measurements import Run
+    from collections.abc import Iterator
+
+    from scorewright.loadtests.measurements import Run, ScenarioName
     from scorewright.loadtests.runner import LoadTest, Watcher
     from scorewright.loadtests.settings import Settings
     from scorewright.loadtests.slo import Slo
@@ -143,10 +148,11 @@ def run(
         bulk_input=bulk_input,
         bulk_rows=bulk_rows,
     )
-    held = Slo.parse(slo) if slo else None
-    if not raised and (slo is None or "errors" not in slo):
-        # A server that refuses half of all is not fast.
-        held = Slo.parse(f"{slo},{ERRORS}" if slo else ERRORS)
+    if bulk_rows < 1:
+        raise UsageError(f"--bulk-rows {bulk_rows} must be a number of rows, from 1.")
+    held = Slo.parse(slo) if slo is not None else None
+    if not raised:
+        held = _with_errors(held, scenarios)
     if out is not None:
         report.require_free(out, force=force)
     told = {
@@ -155,7 +161,7 @@ def run(
         "deployment": deployment,
     }  # fmt: skip
     console = Console(stderr=True)
-    with Display(console) as display:
+    with _ended_in_order(), Display(console) as display:
         test = _test(
             url,
             bundle,
@@ -174,12 +180,33 @@ def run(
             return
         measured = test.run()
     written = report.Report.of(measured, held)
+    # Printed first: what took an hour is not lost with a full disk.
+    typer.echo(written.to_json() if as_json else written.files()["report.md"], nl=False)
     if out is not None:
         written.write(out, force=force)
-    typer.echo(written.to_json() if as_json else written.files()["report.md"], nl=False)
     if out is not None and not as_json:
         typer.echo(f"\nWrote {out / 'report.html'}")
     _enforce(measured, held)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does: neither the load nor a batch job and its input are left behind."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _with_errors(slo: Slo | None, scenarios: tuple[ScenarioName, ...]) -> Slo:
+    """The SLO, and ERRORS of each scenario of whose errors it says nothing: who refuses half of all is not fast."""
+    from scorewright.loadtests.slo import Slo
+
+    asked = [clause for clause in slo.clauses if clause.figure == "errors"] if slo else []
+    left = [name for name in scenarios if not any(clause.concerns(name) for clause in asked)]
+    added = [ERRORS] if not asked else [f"{name}.{ERRORS}" for name in left]
+    return Slo.parse(",".join([*([slo.text] if slo else []), *added]))
 
 
 def _test(

@@ -56,7 +56,11 @@ def _equal(wanted: Any, found: Any) -> bool:
     numbers = (int, float)
     if isinstance(wanted, bool) or isinstance(found, bool):
         return wanted is found
+    if isinstance(wanted, int) and isinstance(found, int):
+        return wanted == found  # labels and indices, in which the last digit counts as much as the first
     if isinstance(wanted, numbers) and isinstance(found, numbers):
+        if math.isnan(wanted) and math.isnan(found):
+            return True
         return math.isclose(wanted, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     return bool(wanted == found)
 

@@ -107,7 +107,7 @@ def noise(name: str, a: Scenario, b: Scenario) -> float | None:
 
 def _in_second(name: str, point: Point) -> float | None:
     times = {"p50": point.p50_ms, "p95": point.p95_ms, "p99": point.p99_ms}
-    return times[name] if name in times else point.requests - point.failures
+    return times.get(name, point.answered)
 
 
 def _standard_error(values: list[float | None]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
@@ -54,13 +55,14 @@ class Endpoint:
     @classmethod
     def of(cls, url: str, *, key: str | None = None, deployment: str | None = None, timeout: float = 30.0) -> Endpoint:
         """The endpoint at a URL; one without a path means its route /score. Raises UsageError for anything else."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
             sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
             sound = False
-        if not sound:
-            raise UsageError(f"{url} is no URL of an endpoint.", hint="Give one like http://127.0.0.1:5001/score.")
+        if not sound or not _plain(url.partition("?")[2]) or not _plain(parts.path):
+            shown = re.sub("//[^/]*@", "//", url.partition("?")[0])
+            raise UsageError(f"{shown} is no URL of an endpoint.", hint="Give one like http://127.0.0.1:5001/score.")
         if parts.username or parts.password:
             raise UsageError(
                 f"The URL of {parts.hostname} has a name or a password in it, which would be shown in reports.",
@@ -69,6 +71,8 @@ class Endpoint:
         whole = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or "/score", parts.query, ""))
         if key is not None and (not key or not key.isascii() or not key.isprintable()):
             raise UsageError("The key is empty, or has characters that a header cannot have.")
+        if deployment is not None and not (deployment and _plain(deployment)):
+            raise UsageError(f"--deployment {deployment!r} is no name of a deployment.")
         return cls(whole, key, deployment, timeout)
 
     @property
@@ -94,13 +98,14 @@ class Endpoint:
         try:
             connection.request(method, path, body and body.encode(), headers(self.key, self.deployment))
             answer = connection.getresponse()
-            return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            told = answer.read() if answer.status == 200 else without_key(answer.read(), self.key)
+            return Answered(answer.status, {name.lower(): value for name, value in answer.getheaders()}, told)
         except TimeoutError:
             raise LoadTestError(
-                f"{parts.netloc} gave no answer to {method} {path} in {self.timeout:g} s.",
+                f"{parts.netloc} gave no answer to {method} {path.partition('?')[0]} in {self.timeout:g} s.",
                 hint="Look at its log, or give it more time with --timeout.",
             ) from None
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             raise LoadTestError(
                 f"{parts.netloc} cannot be asked: {getattr(error, 'strerror', None) or error or type(error).__name__}.",
                 hint="Is it running, and is the URL right? `scorewright serve BUNDLE` or `scorewright deploy local` "
@@ -131,6 +136,11 @@ def read_key(path: Path) -> str:
     return key
 
 
+def without_key(told: bytes, key: str | None) -> bytes:
+    """What an endpoint says of a failure, which may repeat the key that it was sent."""
+    return told.replace(key.encode(), b"(the key)") if key else told
+
+
 def refused(answered: Answered, endpoint: Endpoint) -> LoadTestError:
     """Why a request was not answered with 200, as an error."""
     where = endpoint.shown
@@ -155,3 +165,8 @@ def refused(answered: Answered, endpoint: Endpoint) -> LoadTestError:
                 hint="Give the bundle that it serves, or a request that it takes, with --request FILE.",
             )
     return LoadTestError(f"{where} fails at the request: {answered.words}.", hint="Look at its log.")
+
+
+def _plain(text: str) -> bool:
+    """Whether it can stand in a request as it is."""
+    return text.isascii() and text.isprintable() and " " not in text

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from scorewright.errors import LoadTestError
 from scorewright.loadtests.endpoint import KEY_VARIABLE
@@ -78,7 +79,9 @@ class LocustProcess:
         return Recorded(result["zero"], Recorder.from_wire(result["recorder"]), result["lost"])
 
     def _run(self, plan: Path, log: Any) -> None:
-        environment = {**os.environ, "SCOREWRIGHT_LOADTEST_PLAN": str(plan), "PYTHONUNBUFFERED": "1"}
+        # What a user has set for Locusts of their own is not for this one.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+        environment |= {"SCOREWRIGHT_LOADTEST_PLAN": str(plan), "PYTHONUNBUFFERED": "1"}
         environment.pop(KEY_VARIABLE, None)
         if self.key:
             environment[KEY_VARIABLE] = self.key
@@ -106,6 +109,8 @@ class LocustProcess:
 
     def _words(self) -> list[str]:
         words = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE)]
+        # Said here, no locust.conf or pyproject.toml can lead the load elsewhere.
+        words += ["--host", urlunsplit((*urlsplit(self.plan.url)[:2], "", "", ""))]
         words += ["--users", str(self.plan.users), "--spawn-rate", str(self.plan.users)]
         words += ["--only-summary", "--loglevel", "WARNING", "--exit-code-on-error", "0"]
         if self.web_port is None:

@@ -22,7 +22,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from scorewright.errors import LoadTestError
 from scorewright.loadtests.collector import Collector, tell
-from scorewright.loadtests.endpoint import KEY_VARIABLE, headers
+from scorewright.loadtests.endpoint import KEY_VARIABLE, headers, without_key
 from scorewright.loadtests.plan import Plan
 from scorewright.loadtests.recorder import Recorder
 from scorewright.loadtests.share import Share
@@ -51,6 +51,7 @@ class ScoringUser(FastHttpUser):
     ssl_context_factory = staticmethod(_certificates)
     share: ClassVar[Share]
     path: ClassVar[str]
+    key: ClassVar[str | None]
     sent_headers: ClassVar[dict[str, str]]
 
     @task
@@ -72,7 +73,8 @@ class ScoringUser(FastHttpUser):
         ) as response:
             received = response.content
             error = getattr(response, "error", None)
-            failure, words = body.judge(response.status_code, received, error, share.plan.timeout)
+            told = without_key(received or b"", self.key) if response.status_code != 200 else received
+            failure, words = body.judge(response.status_code, told, error, share.plan.timeout)
             latency_ms = (now - due.since) * 1000 + response.request_meta["response_time"]
             share.ended(number, latency_ms, failure, len(body.sent), len(received or b""), words)
             if response.status_code == 0 and share.plan.rate is None:
@@ -105,7 +107,8 @@ def _init(environment: Environment, **others: Any) -> None:
     environment.host = base
     ScoringUser.host = base
     ScoringUser.path = parts.path.rstrip("/") or f"{asked.path}{f'?{asked.query}' if asked.query else ''}"
-    ScoringUser.sent_headers = headers(os.environ.get(KEY_VARIABLE), plan.deployment)
+    ScoringUser.key = os.environ.get(KEY_VARIABLE)
+    ScoringUser.sent_headers = headers(ScoringUser.key, plan.deployment)
     ScoringUser.network_timeout = ScoringUser.connection_timeout = plan.timeout
     ScoringUser.share = Share(plan)
     if plan.seconds is None:

@@ -101,6 +101,8 @@ class Point:
     """From the first counted second, 0; a request belongs to the second in which it was to be sent."""
     requests: int
     failures: int
+    answered: int
+    """Right answers that came in this second, whenever their requests were to be sent."""
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -151,14 +153,16 @@ class Step:
     seconds: float
     requests: int
     failures: int
+    answered: int
+    """Right answers that came within its seconds."""
     latency: Histogram
-    """Of what was answered rightly."""
+    """Of what was answered rightly, however late."""
     generator: Generator
 
     @property
     def requests_per_second(self) -> float:
-        """Requests a second that were answered rightly."""
-        return (self.requests - self.failures) / self.seconds if self.seconds else 0.0
+        """Right answers a second."""
+        return self.answered / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True)
@@ -182,8 +186,10 @@ class Scenario:
     """What went wrong, in a few words ("HTTP 503", "wrong answer", "no connection"), and how often."""
     wrong_answers: int
     """Answered 200, but not with the right answer; they are among `failures`, too."""
+    answered: int
+    """Right answers that came within `seconds`: a server that is asked too much goes on answering afterwards."""
     latency: Histogram
-    """Of what was answered rightly. Open loop: from the time at which the request should have been sent."""
+    """Of what was answered rightly, however late. Open loop: from the time at which it should have been sent."""
     bytes_sent: int
     bytes_received: int
     timeline: tuple[Point, ...]
@@ -218,21 +224,27 @@ class Scenario:
 
     @property
     def requests_per_second(self) -> float:
-        """Requests a second that were answered rightly."""
-        return (self.requests - self.failed) / self.seconds if self.seconds else 0.0
+        """Right answers a second."""
+        return self.answered / self.seconds if self.seconds else 0.0
 
     @property
     def rows_per_second(self) -> float:
         """Rows a second that were answered rightly; of `bulk`, the job's own."""
         if self.name == "bulk":
             return self.bulk.rows_per_second if self.bulk else 0.0
-        return self.rows / self.seconds if self.seconds else 0.0
+        return self.requests_per_second * self.rows_per_request
 
     @property
     def peak_rows_per_second(self) -> float:
         """The same; of a ramp, in its fastest step."""
         steps = [step.requests_per_second * self.rows_per_request for step in self.ramp]
         return max(steps, default=self.rows_per_second)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it did all that was asked, at a fixed rate: its throughput is then the rate, not what it can do."""
+        last = self.ramp[-1] if self.ramp else self
+        return last.rate is not None and last.requests_per_second > 0.97 * last.rate
 
     @property
     def error_share(self) -> float:

@@ -121,12 +121,12 @@ def over_time(run: Run) -> list[Panels]:
 
 def _throughput_in_time(name: str, scenario: Scenario, series: int) -> Picture:
     points = scenario.timeline
-    up = chart.linear("answered rightly (requests/s)", max(point.requests for point in points))
+    up = chart.linear("answered rightly (requests/s)", max(max(point.requests, point.answered) for point in points))
     told = [
-        f"second {point.second}\n{point.requests - point.failures:,} answered rightly, {point.failures:,} failed"
+        f"second {point.second}\n{point.answered:,} answered rightly; of those to be sent {point.failures:,} failed"
         for point in points
     ]
-    right = [Dot(point.second, point.requests - point.failures, tip) for point, tip in zip(points, told, strict=True)]
+    right = [Dot(point.second, point.answered, tip) for point, tip in zip(points, told, strict=True)]
     failed = [Dot(point.second, point.failures, tip) for point, tip in zip(points, told, strict=True) if point.failures]
 
     def draw(width: int, height: int) -> str:
@@ -226,13 +226,12 @@ def rows_per_second(run: Run) -> Picture | None:
     of = [(at, one) for at, one in enumerate(run.scenarios) if one.name != "mixed" and one.peak_rows_per_second]
     if len(of) < 2:
         return None
-    base = next((one.peak_rows_per_second for _, one in of if one.name == "realtime"), None)
+    base = next((one.peak_rows_per_second for _, one in of if one.name == "realtime" and not one.held_back), None)
     given = [
         Bar(
             words.title(one, run),
             one.peak_rows_per_second,
-            words.number(one.peak_rows_per_second)
-            + (f" ({words.times(one.peak_rows_per_second / base)})" if base and one.name != "realtime" else ""),
+            _rows_words(one, base),
             at,
         )
         for at, one in of
@@ -240,6 +239,13 @@ def rows_per_second(run: Run) -> Picture | None:
     x = chart.linear("rows scored (rows/s)", max(bar.value for bar in given))
     label = "Rows scored a second, by scenario"
     return Picture(chart.bars(label, WIDE, x, given), chart.bars(label, NARROW, x, given))
+
+
+def _rows_words(one: Scenario, base: float | None) -> str:
+    told = words.number(one.peak_rows_per_second)
+    if one.held_back:
+        return f"{told} (all that was asked)"
+    return f"{told} ({words.times(one.peak_rows_per_second / base)})" if base and one.name != "realtime" else told
 
 
 def _both(draw: Callable[[int, int], str]) -> Picture:

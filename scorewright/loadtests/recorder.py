@@ -22,6 +22,8 @@ class Cell:
     greatest_ms: float = 0.0
     sent: int = 0
     received: int = 0
+    answered: int = 0
+    """How many right answers came in this second, whenever their requests were to be sent."""
 
     def add(self, latency_ms: float, failure: str, sent: int, received: int) -> None:
         """Count one request; `failure` is empty if it was answered rightly. Sizes are bytes."""
@@ -42,6 +44,7 @@ class Cell:
         self.requests += other.requests
         self.sent += other.sent
         self.received += other.received
+        self.answered += other.answered
         self.sum_ms += other.sum_ms
         self.least_ms = min(self.least_ms, other.least_ms)
         self.greatest_ms = max(self.greatest_ms, other.greatest_ms)
@@ -61,20 +64,22 @@ class Cell:
         """Itself as a point of a timeline."""
         latency = self.latency
         p50, p95, p99 = (latency.percentile(percent) for percent in (50, 95, 99))
-        return Point(second, self.requests, sum(self.failures.values()), p50, p95, p99)
+        return Point(second, self.requests, sum(self.failures.values()), self.answered, p50, p95, p99)
 
     def to_wire(self) -> list[Any]:
         """Itself as lists and numbers, for `from_wire`: Locust's messages have only text for keys."""
         least = self.least_ms if self.counts else 0.0
-        sizes = [self.requests, self.sum_ms, least, self.greatest_ms, self.sent, self.received]
+        sizes = [self.requests, self.sum_ms, least, self.greatest_ms, self.sent, self.received, self.answered]
         return [sizes, self.failures, [[bucket, count] for bucket, count in self.counts.items()]]
 
     @classmethod
     def from_wire(cls, wire: list[Any]) -> Cell:
         """What `to_wire` made."""
-        (requests, sum_ms, least, greatest, sent, received), failures, counts = wire
+        (requests, sum_ms, least, greatest, sent, received, answered), failures, counts = wire
         of = {int(bucket): int(count) for bucket, count in counts}
-        return cls(requests, dict(failures), of, sum_ms, least if of else float("inf"), greatest, sent, received)
+        return cls(
+            requests, dict(failures), of, sum_ms, least if of else float("inf"), greatest, sent, received, answered
+        )
 
 
 @dataclass
@@ -100,6 +105,10 @@ class Recorder:
         if (cell := self.cells.get(second)) is None:
             cell = self.cells[second] = Cell()
         cell.add(latency_ms, failure, sent, received)
+
+    def answered(self, second: int) -> None:
+        """Count a right answer in the second in which it came."""
+        self.cells.setdefault(second, Cell()).answered += 1
 
     def behind(self, seconds: float) -> None:
         """Note that a request was sent so late though a connection was free."""

@@ -168,7 +168,8 @@ class LoadTest:
         try:
             recorded = LocustProcess(plan, key, workers, self.settings.web_port, tick).run()
             self.watcher.begin("mixed, the rest of the batch job", 0)
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
         except BaseException:
             _cancel(beside.job)
             raise

@@ -39,6 +39,8 @@ class Schedule:
     """
 
     recorder: Recorder
+    counted_from: float
+    """When the warm-up is over: before, nobody minds what is sent late."""
     _free: list[AsyncResult] = field(default_factory=list)
     _waiting: deque[Due] = field(default_factory=deque)
     _closed: bool = False
@@ -53,6 +55,12 @@ class Schedule:
         self._free.append(mine)
         due: Due | None = mine.get()
         return due
+
+    def give_up(self) -> list[Due]:
+        """What is due that nobody was free to send, and will not be sent any more."""
+        left = [*self._waiting]
+        self._waiting.clear()
+        return left
 
     @property
     def unsent(self) -> int:
@@ -80,6 +88,6 @@ class Schedule:
             return
         now = time.perf_counter()
         in_time = now - due <= GRAIN_SECONDS
-        if not in_time:
+        if not in_time and due >= self.counted_from:
             self.recorder.behind(now - due)
         self._free.pop().set(Due(due, now if in_time else due))

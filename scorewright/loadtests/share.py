@@ -27,6 +27,7 @@ GRACE_SECONDS = 2.0
 GOLDEN = 0.618
 """Steps of so much of an interval spread any number of processes over it."""
 _EXAMPLE = 300
+_NOT_SENT = "it could not even be sent in time"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Share:
         if self.plan.seconds is not None:
             self._end = self._zero + self.plan.seconds
         if self.plan.rate is not None and users:
-            self._schedule = Schedule(self.recorder)
+            self._schedule = Schedule(self.recorder, self._zero)
             interval = all_users / users / self.plan.rate
             gevent.spawn(self._schedule.run, now, self._end, interval, (0.5 + process * GOLDEN) % 1)
         self._begun.set()
@@ -92,7 +93,7 @@ class Share:
         while (due := self._schedule.take()) is not None:
             if time.perf_counter() - due.since < self.plan.timeout:
                 return due
-            self._count(due, 0.0, _unanswered(self.plan.timeout), 0, 0, "it could not even be sent in time")
+            self._count(due, 0.0, _unanswered(self.plan.timeout), 0, 0, _NOT_SENT)
         return None
 
     def body(self) -> Body:
@@ -109,6 +110,9 @@ class Share:
         """Count a request that has ended, unless it was given up before."""
         if (due := self._flying.pop(number, None)) is not None:
             self._count(due, latency_ms, failure, sent, received, example)
+            # What comes later than the counted seconds was not answered in them: that is no throughput.
+            if not failure and (now := time.perf_counter()) < self._end:
+                self.recorder.answered(int((now - self._zero) // 1))
 
     def follow(self, deliver: Callable[[Recorder], None]) -> None:
         """Deliver what was counted, twice a second, until all is; the last one is `done`."""
@@ -125,6 +129,8 @@ class Share:
         for due in self._flying.values():
             self._count(due, 0.0, _unanswered(self.plan.timeout), 0, 0, "")
         self._flying.clear()
+        for due in self._schedule.give_up() if self._schedule else ():
+            self._count(due, 0.0, _unanswered(self.plan.timeout), 0, 0, _NOT_SENT)
         self.recorder.done = True
         self._deliver(deliver, share)
 

@@ -129,7 +129,7 @@ class Slo:
     def _verdict(self, clause: Clause, scenario: Scenario, run: Run) -> Verdict:
         step = self._judged_step(scenario)
         value = _value(clause.figure, scenario, step)
-        told = "no requests" if value is None else clause.worded(value)
+        told = "no requests" if value is None else _found(clause, value)
         if value is None and (step or scenario).requests:
             told = "no right answer"
         return Verdict(
@@ -224,8 +224,21 @@ def _factor(figure: str, value: str, unit: str, place: str) -> float:
 
 
 def _wanted(clause: Clause) -> str:
-    limit = words.number(clause.limit) if clause.figure in ("rps", "rows/s") else clause.worded(clause.limit)
-    return f"{clause.figure} {clause.comparison} {limit}"
+    return f"{clause.figure} {clause.comparison} {_exact(clause.figure, clause.limit, 10)}"
+
+
+def _found(clause: Clause, value: float) -> str:
+    """What was found; with more digits if it would look like the limit without being it."""
+    told = clause.worded(value)
+    return _exact(clause.figure, value, 6) if told == clause.worded(clause.limit) and value != clause.limit else told
+
+
+def _exact(figure: str, value: float, digits: int) -> str:
+    if figure in ("rps", "rows/s"):
+        return f"{value:,.{digits}g}"
+    if figure == "errors":
+        return f"{100 * value:.{digits}g} %"
+    return f"{value / 1000:.{digits}g} s" if value >= 1000 else f"{value:.{digits}g} ms"
 
 
 def _kept(clause: Clause, scenario: Scenario, step: Step | None) -> bool:

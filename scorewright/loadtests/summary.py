@@ -22,13 +22,14 @@ def headline(run: Run) -> str:
 
 
 def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[str]:
-    """The sentences after it: the SLO, failures, what batch costs real-time, whether the generator was the limit."""
+    """The sentences after it: the SLO, what a bulk job took and costs real-time, failures, the generator's limit."""
     found = []
     if verdicts:
         missed = sum(not verdict.met for verdict in verdicts)
         found.append(f"The SLO is missed in {missed} of {len(verdicts)} demands." if missed else "The SLO is kept.")
     if slo:
         found += [_held(slo, scenario, run) for scenario in run.scenarios if scenario.ramp and slo.concerns(scenario)]
+    found += [sentence for scenario in run.scenarios if (sentence := _job(scenario))]
     found += [sentence for scenario in run.scenarios if (sentence := _cost(scenario))]
     found.append(_failures(run))
     found += [
@@ -41,9 +42,10 @@ def remarks(run: Run, slo: Slo | None, verdicts: tuple[Verdict, ...]) -> list[st
 
 
 def _ways(run: Run) -> str:
-    """How many times the rows of real-time the others score."""
-    base = next((one for one in run.scenarios if one.name == "realtime" and one.peak_rows_per_second), None)
-    others = [one for one in run.scenarios if one.name in ("client-batch", "bulk") and one.peak_rows_per_second]
+    """How many times the rows of real-time the others score; nothing of those that only did what they were asked."""
+    known = [one for one in run.scenarios if one.peak_rows_per_second and not one.held_back]
+    base = next((one for one in known if one.name == "realtime"), None)
+    others = [one for one in known if one.name in ("client-batch", "bulk")]
     if base is None or not others:
         return ""
     best = {one.name: one for one in sorted(others, key=lambda one: one.peak_rows_per_second)}
@@ -67,7 +69,7 @@ def _single_row(run: Run) -> str:
     bend = knee(scenario.ramp)
     if bend is None:
         p99 = words.latency(scenario.latency.percentile(99))
-        return f"{what} costs {p99} at p99, at {words.number(scenario.requests_per_second)} requests/s"
+        return f"{what} costs {p99} at p99, at {_answered(scenario)}"
     until = scenario.ramp[: scenario.ramp.index(bend.step) + 1]
     worst = max(step.latency.percentile(99) or 0.0 for step in until)
     return f"{what} costs at most {words.latency(worst)} at p99 up to {_speed(bend.step)}"
@@ -89,11 +91,22 @@ def _held(slo: Slo, scenario: Scenario, run: Run) -> str:
 
 def _speed(step: Step) -> str:
     """What was answered a second, and by what load."""
-    answered = f"{words.number(step.requests_per_second)} requests/s"
-    if step.rate is None:
-        return f"{answered} ({words.load(step)})"
-    kept_up = step.requests_per_second > 0.97 * step.rate
-    return answered if kept_up else f"{answered} (of {words.number(step.rate)} asked for)"
+    return f"{_answered(step)} ({words.load(step)})" if step.rate is None else _answered(step)
+
+
+def _answered(of: Scenario | Step) -> str:
+    answered = f"{words.number(of.requests_per_second)} requests/s"
+    kept_up = of.rate is None or of.requests_per_second > 0.97 * of.rate
+    return answered if kept_up or of.rate is None else f"{answered} (of {words.number(of.rate)} asked for)"
+
+
+def _job(scenario: Scenario) -> str:
+    if scenario.name != "bulk" or not scenario.rows_per_second:
+        return ""
+    return (
+        f"The bulk job of {scenario.rows:,} rows took {words.latency(scenario.latency.greatest_ms)}, from its "
+        f"submission to its fetched result: {words.latency(1000 / scenario.rows_per_second)} a row."
+    )
 
 
 def _cost(scenario: Scenario) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from scorewright.loadtests.measurements import (
     Bulk,
@@ -38,8 +39,8 @@ def timeline(seconds: int, rate: float, middle: float, seed: int, failures: dict
     found = []
     for second in range(seconds):
         p50 = middle * luck.uniform(0.95, 1.08)
-        requests = round(rate * luck.uniform(0.94, 1.04))
-        found.append(Point(second, requests, failures.get(second, 0), p50, p50 * 2.1, p50 * luck.uniform(2.6, 4.2)))
+        requests, failed = round(rate * luck.uniform(0.94, 1.04)), failures.get(second, 0)
+        found.append(Point(second, requests, failed, requests - failed, p50, p50 * 2.1, p50 * luck.uniform(2.6, 4.2)))
     return tuple(found)
 
 
@@ -71,7 +72,9 @@ def scenario(name: str = "realtime", rows: int = 1, **changed: object) -> Scenar
         "timeline": points,
         "generator": FINE,
     }
-    return Scenario(**{**values, **changed})  # type: ignore[arg-type]
+    merged: dict[str, Any] = {**values, **changed}
+    merged.setdefault("answered", merged["requests"] - sum(merged["failures"].values()))
+    return Scenario(**merged)
 
 
 def nothing(name: str = "realtime") -> Scenario:
@@ -129,6 +132,7 @@ def ramped(*, rate: bool = False) -> Scenario:
                 seconds=5.0,
                 requests=values.total + failures,
                 failures=failures,
+                answered=values.total,
                 latency=values,
                 generator=FINE,
             )

@@ -53,6 +53,8 @@ def answer(request):
     doubled = [2 * row[0] for row in rows]
     if do == "stall" and calls[do] == 58:
         time.sleep(1)
+    if do == "slow":
+        time.sleep(0.05)
     if do == "refuse" and calls[do] > 40:
         return AMLResponse({"message": "too much"}, 503, json_str=True)
     if do == "kill" and calls[do] == 60:
@@ -94,6 +96,24 @@ def words(process):
     except OSError:
         return b""
 '''
+
+TALKATIVE = """
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+calls = []
+
+
+def init():
+    pass
+
+
+def run(data, request_headers):
+    calls.append(1)
+    if len(calls) > 10:
+        return AMLResponse({"message": "No longer: " + request_headers["Authorization"]}, 401, json_str=True)
+    return "right"
+"""
+"""Takes ten requests, and then repeats the key that it refuses."""
 
 SAMPLE = {"data": [[1.5], [2.5], [4]]}
 SHORT = ("--warm-up", "0.2s", "--duration", "1s")

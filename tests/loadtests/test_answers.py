@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -31,6 +32,10 @@ def test_rows_in_another_order_are_another_answer(rows: list[int], data: st.Data
     [
         ({"predict": [1]}, {"predict": [1.000001]}, ""),
         ({"predict": [1]}, {"predict": [1.001]}, "predict[0] is 1.001, not 1"),
+        ({"predict": [200001]}, {"predict": [200002]}, "predict[0] is 200002, not 200001"),
+        ({"predict": [200001]}, {"predict": [200001.0]}, ""),
+        ({"predict": [math.nan, 1]}, {"predict": [math.nan, 1.0]}, ""),
+        ({"predict": [math.nan]}, {"predict": [1.0]}, "predict[0] is 1.0, not NaN"),
         ({"predict": [0]}, {"predict": [False]}, "predict[0] is false, not 0"),
         ({"predict": ["a"]}, {"predict": ["b"]}, 'predict[0] is "b", not "a"'),
         ({"predict": [1, 2]}, {"predict": [1]}, "predict has 1 items, not 2"),

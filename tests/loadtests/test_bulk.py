@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.loadtests.servers import DOUBLING, SAMPLE, SHORT, measured
-from tests.service.servers import serving, write_bundle
+from tests.service.servers import serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +75,27 @@ def test_a_job_by_itself_and_beside_requests(
     assert mixed.idle_latency is not None
     assert mixed.idle_latency.total > 0
     assert not [path for path in data.iterdir() if path.name.startswith("loadtest-")]
+
+
+def test_what_is_ended_leaves_neither_its_input_nor_its_job(bundle: Path, data: Path, url: str, tmp_path: Path) -> None:
+    words = ["--bundle", str(bundle), "--scenario", "mixed", "--warm-up", "0", "--duration", "1s", "--users", "1"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "scorewright", "loadtest", url, *words, "--bulk-data", str(data)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path,
+    )  # fmt: skip
+
+    def states() -> list[str]:
+        return [job["state"] for job in httpx.get(f"{url}/batch/jobs").json()["jobs"]]
+
+    try:
+        wait_until(lambda: "running" in states())
+    finally:
+        running.terminate()
+        running.wait(30)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert not [path for path in data.iterdir() if path.name.startswith("loadtest-")]
+    wait_until(lambda: "running" not in states())
+    assert states()[0] == "cancelled"
 
 
 def test_an_input_that_the_endpoint_cannot_read(bundle: Path, url: str, command: Command) -> None:

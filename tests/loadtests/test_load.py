@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from scorewright.loadtests.measurements import bucket_of
-from tests.loadtests.servers import DOUBLING, GUARDED, REALTIME, SHORT, measured, request_file
+from tests.loadtests.servers import DOUBLING, GUARDED, REALTIME, SHORT, TALKATIVE, measured, request_file
 from tests.service.servers import children, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
@@ -52,6 +52,17 @@ def test_a_fixed_rate_is_kept_to_the_request(doubling: Served, command: Command,
     assert (scenario.requests, scenario.failures) == (60, {})
 
 
+def test_what_is_set_for_another_locust_leads_the_load_nowhere_else(
+    doubling: Served, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locust.conf").write_text("host = http://127.0.0.1:9\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOCUST_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("LOCUST_RUN_TIME", "1s")
+    done = command("loadtest", doubling.url, "--bundle", doubling.bundle, *REALTIME, "--rate", 20)
+    assert done.exit_code == 0, done.err
+
+
 def test_several_workers_share_the_rate(doubling: Served, command: Command, tmp_path: Path) -> None:
     words = ("--bundle", doubling.bundle, *REALTIME, "--rate", 60, "--workers", 2, "--out", tmp_path / "report")
     done = command("loadtest", doubling.url, *words)
@@ -71,6 +82,20 @@ def test_a_stall_is_felt_by_every_request_that_was_due(doubling: Served, command
     assert scenario.requests == 60
     slow = sum(count for bucket, count in scenario.latency.counts.items() if bucket > bucket_of(400))
     assert slow >= 10
+
+
+def test_what_is_answered_when_the_time_is_over_is_no_throughput(
+    doubling: Served, command: Command, tmp_path: Path
+) -> None:
+    """A server that takes 50 ms for each is asked 60 times a second: all are waited for, but it does 20 a second."""
+    request = request_file(tmp_path, {"data": [[1.5]], "do": "slow"})
+    words = ("--request", request, *REALTIME, "--rate", 60, "--slo", "rps>40", "--out", tmp_path / "report")
+    done = command("loadtest", doubling.url, *words)
+    assert (done.exit_code, "wanted rps > 40, found " in done.err) == (14, True), done.err
+    (scenario,) = measured(tmp_path / "report").scenarios
+    assert (scenario.requests, scenario.latency.total) == (60, 60)
+    assert 0 < scenario.answered == sum(point.answered for point in scenario.timeline) <= 21
+    assert "(of 60 asked for)" in (tmp_path / "report/report.md").read_text()
 
 
 def test_another_callers_answer_is_wrong(doubling: Served, command: Command, tmp_path: Path) -> None:
@@ -146,6 +171,27 @@ def test_an_slo_that_is_missed_decides_the_exit_code(doubling: Served, command: 
     ]  # fmt: skip
 
 
+def test_errors_of_one_scenario_leave_the_others_to_the_usual_demand(doubling: Served, command: Command) -> None:
+    slo = "realtime.errors<5%,p99<10s"
+    words = ("--bundle", doubling.bundle, "--rows", "3", *SHORT, "--rate", 20, "--slo", slo, "--json")
+    done = command("loadtest", doubling.url, *words)
+    assert done.exit_code == 0, done.err
+    verdicts = [
+        (one["clause"], one["scenario"]) for one in json.loads(done.out)["verdicts"] if "errors" in one["clause"]
+    ]
+    assert verdicts == [("realtime.errors<5%", "real-time"), ("client-batch.errors<1%", "client-batched")]
+
+
+def test_a_report_that_cannot_be_written_is_printed_all_the_same(
+    doubling: Served, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    words = ("--bundle", doubling.bundle, *REALTIME, "--rate", 20, "--out", tmp_path / "file/report")
+    done = command("loadtest", doubling.url, *words)
+    assert (done.exit_code, "cannot be written" in done.err) == (12, True)
+    assert done.out.startswith("## Load test")
+
+
 def test_the_key_is_sent_and_never_shown(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = write_bundle(tmp_path / "bundle", GUARDED)
     request = request_file(tmp_path, {"any": "form"})
@@ -164,6 +210,21 @@ def test_the_key_is_sent_and_never_shown(command: Command, tmp_path: Path, monke
     assert (scenario.requests, scenario.failures) == (20, {})
     written = "".join(path.read_text() for path in (tmp_path / "report").iterdir())
     assert "s3cret" not in done.out + done.err + written
+
+
+def test_a_key_that_the_endpoint_repeats_is_not_shown(command: Command, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", TALKATIVE)
+    request = request_file(tmp_path, {"any": "form"})
+    with serving() as serve:
+        url = serve(str(bundle)).ready().url
+        words = ("loadtest", url, "--request", request, *REALTIME, "--rate", 20, "--key", "s3cret")
+        done = command(*words, "--out", tmp_path / "report")
+        again = command(*words)
+    assert (done.exit_code, again.exit_code) == (14, 13)
+    written = (tmp_path / "report/report.html").read_text()
+    for said in (written, again.err):
+        assert "No longer: Bearer (the key)" in said
+        assert "s3cret" not in said
 
 
 def test_locust_itself_runs_a_plan(doubling: Served, command: Command, tmp_path: Path) -> None:

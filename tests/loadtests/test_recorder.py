@@ -84,6 +84,15 @@ def test_mixed_counts_whole_seconds_before_and_beside_the_job() -> None:
     assert (found.idle_latency.total, found.idle_latency.greatest_ms) == (300, 3.0)
 
 
+def test_a_wrong_answer_before_the_job_is_none_the_less_wrong() -> None:
+    bulk = Bulk("j", 10, 0, 3.0, 0.1)
+    given_recorded = recorded(seconds=8, zero=50.0)
+    given_recorded.recorder.add(1, 1.0, "wrong answer", 10, 20, "predict[0] is 2, not 1")
+    found = mixed_scenario(Load(2), given_recorded, bulk, idle=3, began=53.2, ended=56.9, processes=1)
+    assert found is not None
+    assert (found.requests, found.failures, found.wrong_answers) == (201, {"wrong answer": 1}, 1)
+
+
 def test_a_job_that_is_over_at_once_shows_nothing() -> None:
     bulk = Bulk("j", 10, 0, 0.4, 0.1)
     none = mixed_scenario(Load(2), recorded(seconds=8, zero=50.0), bulk, idle=3, began=53.2, ended=53.6, processes=1)

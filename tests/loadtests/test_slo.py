@@ -103,6 +103,26 @@ def test_nothing_is_kept_without_requests(clause: str) -> None:
     assert not verdict.met
 
 
+@pytest.mark.parametrize(
+    ("clause", "value", "words", "found"),
+    [
+        ("p99<50ms", 50.04, "p99 < 50 ms", "50.04 ms"),
+        ("p99<1.2345s", 1300.0, "p99 < 1.2345 s", "1.3 s"),
+        ("p50<500us", 0.4, "p50 < 0.5 ms", "0.4 ms"),
+        ("mean<=50ms", 50.0, "mean <= 50 ms", "50 ms"),
+    ],
+)
+def test_what_was_wanted_and_found_are_told_apart(clause: str, value: float, words: str, found: str) -> None:
+    of = scenario(requests=100, latency=Histogram.of([value] * 100))
+    (verdict,) = Slo.parse(clause).judge(run(of))
+    assert (verdict.wanted, verdict.found) == (words, found)
+
+
+def test_a_small_share_of_errors_is_told_as_it_was_asked() -> None:
+    (verdict,) = Slo.parse("errors<0.005%").judge(run(scenario()))
+    assert (verdict.wanted, verdict.found, verdict.met) == ("errors < 0.005 %", "0 %", True)
+
+
 def test_a_clause_about_what_was_not_measured_is_not_kept() -> None:
     verdicts = Slo.parse("bulk.rows/s>1,rps>1").judge(run(scenario()))
     assert [(one.scenario, one.found, one.met) for one in verdicts] == [
