@@ -168,7 +168,9 @@ def test_the_whole_way_by_commands(cluster: Kubernetes, registry: Registry, comm
     (container,) = cluster.one("deployments", "churn")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"acme.azurecr.io/churn@{digest}"
     assert "1 of 1 pods are new" in command("deploy", "aks", "list", "-n", "ml").out
-    assert command("deploy", "aks", "logs", "churn", "-n", "ml", "--tail", 1).exit_code == 0
-    assert command("deploy", "aks", "delete", "churn", "-n", "ml").out == "churn is deleted.\n"
+    logs = command("deploy", "aks", "logs", "churn", "-n", "ml", "--tail", 1, "--json")
+    assert json.loads(logs.out) == {"name": "churn", "logs": ""}
+    deleted = command("deploy", "aks", "delete", "churn", "-n", "ml", "--json")
+    assert json.loads(deleted.out) == {"name": "churn", "deleted": True}
     gone = command("deploy", "aks", "status", "churn", "-n", "ml")
     assert gone.exit_code == 15

@@ -336,7 +336,9 @@ def test_the_commands(
     assert (status["target"], status["healthy"]) == ("azureml", True)
     assert json.loads(ask("list", "--json").out) == [status]
     assert ask("logs", "churn", "--tail", "5").out.startswith("booting\n")
+    assert json.loads(ask("logs", "churn", "--json").out)["logs"].startswith("booting\n")
     assert ask("keys", "churn").out == "key-one\nkey-two\n"
+    assert json.loads(ask("keys", "churn", "--json").out) == {"name": "churn", "keys": ["key-one", "key-two"]}
     (tmp_path / "request.json").write_text('{"data": [[1]]}')
     assert json.loads(ask("run", "churn", "request.json", "--slot", "blue").out) == {"predict": [1], "slot": "blue"}
     assert ask("traffic", "churn", "blue=100").out == "churn: blue 100 %\n"
@@ -344,7 +346,7 @@ def test_the_commands(
     assert shown == {"shares": {"blue": 100}, "mirror": {}}
     ran = ask("traffic", "churn", "blue=90", "green=10")
     assert (ran.exit_code, "no deployment green" in ran.err) == (2, True)
-    assert ask("delete", "churn").out == "churn is deleted.\n"
+    assert json.loads(ask("delete", "churn", "--json").out) == {"name": "churn", "deleted": True}
     ran = ask("status", "churn")
     assert (ran.exit_code, ran.out) == (15, "")
     assert "Nothing is deployed as churn" in ran.err
