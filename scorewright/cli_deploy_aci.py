@@ -18,9 +18,10 @@ from scorewright.cli_deploy_output import (
     Tail,
     Unchecked,
     reporting,
-    show,
+    show_deleted,
     show_deployed,
     show_list,
+    show_logs,
     show_status,
     shown_only,
 )
@@ -119,17 +120,19 @@ def deployments(subscription: Subscription, resource_group: Group, as_json: AsJs
 
 
 @aci.command("logs")
-def logs(name: Name, subscription: Subscription, resource_group: Group, tail: Tail = None) -> None:
+def logs(
+    name: Name, subscription: Subscription, resource_group: Group, tail: Tail = None, as_json: AsJson = False
+) -> None:
     """What a deployment has logged."""
-    typer.echo(_there(subscription, resource_group).logs(name, tail), nl=False)
+    show_logs(name, _there(subscription, resource_group).logs(name, tail), as_json=as_json)
 
 
 @aci.command("delete")
-def delete(name: Name, subscription: Subscription, resource_group: Group) -> None:
+def delete(name: Name, subscription: Subscription, resource_group: Group, as_json: AsJson = False) -> None:
     """Remove a deployment; it is paid for no longer."""
     with reporting() as report:
         _there(subscription, resource_group).delete(name, report)
-    show(f"{name} is deleted.")
+    show_deleted(name, as_json=as_json)
 
 
 def _there(subscription: str, resource_group: str) -> Aci:

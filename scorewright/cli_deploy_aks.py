@@ -18,8 +18,10 @@ from scorewright.cli_deploy_output import (
     Unchecked,
     reporting,
     show,
+    show_deleted,
     show_deployed,
     show_list,
+    show_logs,
     show_status,
     shown_only,
 )
@@ -132,17 +134,17 @@ def deployments(namespace: Space, context: Context = None, as_json: AsJson = Fal
 
 
 @aks.command("logs")
-def logs(name: Name, namespace: Space, context: Context = None, tail: Tail = None) -> None:
+def logs(name: Name, namespace: Space, context: Context = None, tail: Tail = None, as_json: AsJson = False) -> None:
     """What a deployment's pods have logged."""
-    typer.echo(_there(namespace, context).logs(name, tail), nl=False)
+    show_logs(name, _there(namespace, context).logs(name, tail), as_json=as_json)
 
 
 @aks.command("delete")
-def delete(name: Name, namespace: Space, context: Context = None) -> None:
+def delete(name: Name, namespace: Space, context: Context = None, as_json: AsJson = False) -> None:
     """Remove all that was made for a deployment; its namespace stays."""
     with reporting() as report:
         _there(namespace, context).delete(name, report)
-    show(f"{name} is deleted.")
+    show_deleted(name, as_json=as_json)
 
 
 def _there(namespace: str, context: str | None) -> Aks:

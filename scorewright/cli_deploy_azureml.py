@@ -21,8 +21,11 @@ from scorewright.cli_deploy_output import (
     Unchecked,
     reporting,
     show,
+    show_deleted,
     show_deployed,
+    show_keys,
     show_list,
+    show_logs,
     show_status,
     shown_only,
 )
@@ -157,9 +160,10 @@ def logs(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """What the containers of a deployment have logged."""
-    show(_target(subscription, resource_group, workspace, slot).logs(name, tail))
+    show_logs(name, _target(subscription, resource_group, workspace, slot).logs(name, tail), as_json=as_json)
 
 
 @azureml.command("keys")
@@ -168,9 +172,10 @@ def keys(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """The keys of an endpoint, the primary first: whoever has one may score."""
-    show("\n".join(_target(subscription, resource_group, workspace).keys(name)))
+    show_keys(name, _target(subscription, resource_group, workspace).keys(name), as_json=as_json)
 
 
 @azureml.command("run")
@@ -196,6 +201,7 @@ def delete(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove an endpoint with its deployments. What was registered stays, and costs next to nothing."""
     target = _target(subscription, resource_group, workspace, slot or "blue")
@@ -204,7 +210,7 @@ def delete(
             target.delete_slot(name, report)
         else:
             target.delete(name, report)
-    show(f"{name}{f'/{slot}' if slot else ''} is deleted.")
+    show_deleted(name, slot, as_json=as_json)
 
 
 def _target(subscription: str | None, resource_group: str | None, workspace: str | None, slot: str = "blue") -> Azureml:

@@ -16,7 +16,7 @@ from scorewright.cli_deploy_output import (
     PlanOnly,
     Unchecked,
     reporting,
-    show,
+    show_deleted,
     show_list,
     show_status,
     shown_only,
@@ -131,6 +131,7 @@ def delete(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a batch endpoint with its deployments; the cluster stays."""
     from scorewright.deploy.azureml_batch import AzuremlBatch
@@ -139,4 +140,4 @@ def delete(
     found = AzuremlWorkspace.find(subscription, resource_group, workspace)
     with reporting() as report:
         AzuremlBatch(found).delete(name, report)
-    show(f"{name} is deleted.")
+    show_deleted(name, as_json=as_json)

@@ -20,8 +20,11 @@ from scorewright.cli_deploy_output import (
     Unchecked,
     reporting,
     show,
+    show_deleted,
     show_deployed,
+    show_keys,
     show_list,
+    show_logs,
     show_status,
     shown_only,
 )
@@ -54,7 +57,8 @@ def apply(
     traffic: Annotated[int, typer.Option(help="Percent of the endpoint's requests for --version.")] = 100,
     dns_label: Annotated[str | None, typer.Option(help="ACI: the first word of its host name.")] = None,
     on_this_machine: Annotated[
-        bool, typer.Option("--local", help="Run on this machine's Docker engine; the workspace is needed all the same.")
+        bool,
+        typer.Option("--local", help="Plan a LocalWebservice, with --plan or --out; `deploy local` is what runs here."),
     ] = False,
     port: Annotated[int | None, typer.Option(help="The port of --local.")] = None,
     environment: Annotated[
@@ -80,6 +84,7 @@ def apply(
     todo = target.plan(settings, Bundle.load(bundle), place, environment)
     if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
         return
+    target.require_sendable(todo)
     with reporting() as report:
         if not unchecked:
             report(f"checking {bundle}")
@@ -131,9 +136,10 @@ def logs(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """What a service has logged."""
-    show(_target(subscription, resource_group, workspace).logs(name, tail))
+    show_logs(name, _target(subscription, resource_group, workspace).logs(name, tail), as_json=as_json)
 
 
 @azureml_v1.command("keys")
@@ -142,9 +148,10 @@ def keys(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """The keys of a service, the primary first: whoever has one may score."""
-    show("\n".join(_target(subscription, resource_group, workspace).keys(name)))
+    show_keys(name, _target(subscription, resource_group, workspace).keys(name), as_json=as_json)
 
 
 @azureml_v1.command("delete")
@@ -153,10 +160,11 @@ def delete(
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a service; its model and environment stay registered."""
     _target(subscription, resource_group, workspace).delete(name)
-    show(f"{name} is deleted.")
+    show_deleted(name, as_json=as_json)
 
 
 def _place(

@@ -17,8 +17,10 @@ from scorewright.cli_deploy_output import (
     Tail,
     reporting,
     show,
+    show_deleted,
     show_deployed,
     show_list,
+    show_logs,
     show_status,
     shown_only,
 )
@@ -118,11 +120,11 @@ def deployments(as_json: AsJson = False) -> None:
 
 
 @local.command("logs")
-def logs(name: Name, tail: Tail = None) -> None:
+def logs(name: Name, tail: Tail = None, as_json: AsJson = False) -> None:
     """What a deployment has logged."""
     from scorewright.deploy.local_target import Local
 
-    typer.echo(Local().logs(name, tail), nl=False)
+    show_logs(name, Local().logs(name, tail), as_json=as_json)
 
 
 @local.command("traffic")
@@ -143,9 +145,9 @@ def traffic(
 
 
 @local.command("delete")
-def delete(name: Name) -> None:
+def delete(name: Name, as_json: AsJson = False) -> None:
     """Let a deployment finish what it has accepted, and remove it."""
     from scorewright.deploy.local_target import Local
 
     Local().delete(name)
-    show(f"{name} is deleted.")
+    show_deleted(name, as_json=as_json)

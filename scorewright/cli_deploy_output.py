@@ -91,6 +91,27 @@ def show_list(statuses: Sequence[Status], *, as_json: bool) -> None:
         show("Nothing is deployed there.")
 
 
+def show_logs(name: str, text: str, *, as_json: bool) -> None:
+    """What a deployment has logged."""
+    if as_json:
+        show({"name": name, "logs": text})
+    else:
+        typer.echo(text, nl=bool(text) and not text.endswith("\n"))
+
+
+def show_keys(name: str, keys: Sequence[str], *, as_json: bool) -> None:
+    """The keys that a request may carry, a line each, the primary first."""
+    show({"name": name, "keys": [*keys]} if as_json else "\n".join(keys))
+
+
+def show_deleted(name: str, slot: str | None = None, *, as_json: bool) -> None:
+    """That a deployment is gone, or one of those behind an endpoint."""
+    if as_json:
+        show({"name": name, **({"slot": slot} if slot else {}), "deleted": True})
+    else:
+        show(f"{name}{f'/{slot}' if slot else ''} is deleted.")
+
+
 def show(what: str | dict[str, Any] | list[dict[str, Any]]) -> None:
     """Text as it is, all else as JSON."""
     typer.echo(what if isinstance(what, str) else json.dumps(what, indent=2))

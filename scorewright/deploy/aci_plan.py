@@ -177,29 +177,46 @@ class AciPlan:
         return self.to_yaml()
 
     def to_yaml(self) -> str:
-        """`az container create --file` takes it; a secret is `${NAME}`, for the shell's variable of that name."""
-        names = sorted(self.secrets)
-        fill = f"envsubst '{' '.join(f'${{{name}}}' for name in names)}' < group.yaml | " if names else ""
-        file = "/dev/stdin" if names else "group.yaml"
+        """`az container create --file` takes it; a secret is `${NAME}`, for the shell's variable of that name.
+
+        Where something that is no secret has the same text in it, the variable is called `NAME_` instead.
+        """
+        variables = self._variables
+        references = [f"${{{variable}}}" for variable in variables.values()]
+        fill = f"envsubst '{' '.join(references)}' < group.yaml | " if references else ""
+        file = "/dev/stdin" if references else "group.yaml"
         head = [f"# {note}" for note in self.notes]
-        if names:
-            head.append(f"# Secrets are not in this file: export {', '.join(names)} first.")
+        if references:
+            head.append(f"# Secrets are not in this file: export {', '.join(variables.values())} first.")
         head.append(f"# {fill}az container create {self._group} --file {file}")
-        group = {"name": self.name, "apiVersion": API_VERSION, "type": KIND, **self.body(lambda name: f"${{{name}}}")}
-        return "\n".join(head) + "\n" + yaml_text(group)
+        group = {"name": self.name, "apiVersion": API_VERSION, "type": KIND}
+        return "\n".join(head) + "\n" + yaml_text({**group, **self.body(lambda name: f"${{{variables[name]}}}")})
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        """By a secret's name, the variable that envsubst puts in its place, and nowhere else."""
+        plain, found = yaml_text(self.body(lambda _: HIDDEN)), dict[str, str]()
+        for name in sorted(self.secrets):
+            variable = name
+            while f"${variable}" in plain or f"${{{variable}}}" in plain or variable in found.values():
+                variable += "_"
+            found[name] = variable
+        return found
 
     def to_template(self) -> dict[str, Any]:
         """An ARM template; each secret is a parameter of it, of type secureString."""
         names = sorted(self.secrets)
         body = _escaped(self.body(lambda name: f"\0{name}"))
-        given = "".join(f' {name}="${name}"' for name in names)
+        # Words of a command line are seen by everyone on the machine.
+        given = ", ".join(f"{name}: {{value: env.{name}}}" for name in names)
+        fill = f"jq --null-input '{{{given}}}' | " if names else ""
         return {
             "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
             "contentVersion": "1.0.0.0",
             "metadata": {
                 "notes": self.notes,
-                "apply": f"az deployment group create {self._group} --template-file template.json"
-                + (f" --parameters{given}" if given else ""),
+                "apply": f"{fill}az deployment group create {self._group} --template-file template.json"
+                + (" --parameters @-" if names else ""),
             },
             "parameters": {name: {"type": "secureString"} for name in names},
             "resources": [{"type": KIND, "apiVersion": API_VERSION, "name": self.name, **body}],

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy import aks_traffic
 from scorewright.deploy.aks_objects import (
-    ENFORCE_LABEL,
     MANAGER_LABEL,
     NAME_LABEL,
     OURS,
     PIN_HEADER,
     SLOT_LABEL,
-    STANDARD,
 )
-from scorewright.deploy.aks_plan import SECRETS, AksPlan, make_plan
+from scorewright.deploy.aks_plan import NAMESPACE, SECRETS, AksPlan, make_plan
 from scorewright.deploy.aks_rollout import progress, reason, wait_until_ready
 from scorewright.deploy.http import score
 from scorewright.deploy.kubectl import Kubectl
@@ -109,7 +107,6 @@ class Aks:
 
         Raises DeployError with the failing pod's reason and last lines. What ran before still answers then.
         """
-        self._require_strict_namespace()
         for existing in self._kubectl.named("deployment,service", plan.instance):
             if existing["metadata"].get("labels", {}).get(MANAGER_LABEL) != OURS:
                 raise DeployError(
@@ -120,6 +117,10 @@ class Aks:
             folder = Path(temporary)
             plan.write(folder)
             _write_secrets(folder, plan.settings.revealed())
+            # One that is there stays as it is: few may change one, and others' pods may need what ours need not.
+            if self._kubectl.get("namespace", plan.place.namespace) is None:
+                report(f"making the namespace {plan.place.namespace}")
+                self._apply(folder / NAMESPACE)
             if plan.place.overlay != "dev":
                 route = self._route(plan.name, needed=True)
                 if plan.place.overlay == "blue-green" and route is None:
@@ -201,18 +202,6 @@ class Aks:
     @property
     def _kubectl(self) -> Kubectl:
         return Kubectl(self.place.namespace, self.place.context)
-
-    def _require_strict_namespace(self) -> None:
-        """An apply would forbid all pods of a namespace that is there what the standard forbids: others' pods, too."""
-        name = self.place.namespace
-        found = self._kubectl.get("namespace", name)
-        if found is not None and found["metadata"].get("labels", {}).get(ENFORCE_LABEL) != STANDARD:
-            raise DeployError(
-                f"The namespace {name} is there, and lets pods do what the standard {STANDARD} forbids: "
-                "an apply would forbid it to all that run there.",
-                hint=f"Choose another --namespace, or say that it may: "
-                f"kubectl label namespace {name} {ENFORCE_LABEL}={STANDARD}",
-            )
 
     def _apply(self, folder: Path) -> None:
         # Server-side, so that what an autoscaler or a person has changed elsewhere is not taken back.

@@ -17,9 +17,6 @@ SLOT_LABEL = "scorewright.io/slot"
 OURS = "scorewright"
 """What MANAGER_LABEL says of everything made here; the rest is never touched."""
 
-ENFORCE_LABEL, STANDARD = "pod-security.kubernetes.io/enforce", "restricted"
-"""What a namespace forbids its pods."""
-
 PIN_HEADER = "azureml-model-deployment"
 """The header by which a request names its deployment, past the weights; Azure ML's own."""
 
@@ -35,8 +32,7 @@ Object = dict[str, Any]
 
 def namespace(place: AksPlace) -> Object:
     """Where pods may do nothing that the restricted standard forbids."""
-    told = {f"pod-security.kubernetes.io/{mode}": STANDARD for mode in ("audit", "warn")}
-    labels = {ENFORCE_LABEL: STANDARD, **told}
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace, "labels": labels}}
 
 

@@ -29,6 +29,9 @@ MOST_REPLICAS = 1000
 SECRETS = "base/secrets"
 """The folder with a file for each secret, which no plan writes."""
 
+NAMESPACE = "namespace"
+"""The folder that is applied only where the namespace is missing: few may make or change one."""
+
 Tree = dict[str, dict[str, Any]]
 
 
@@ -78,6 +81,7 @@ class AksPlan:
         if self.settings.secrets:
             names = ", ".join(f"{SECRETS}/{name}" for name in sorted(self.settings.secrets))
             found.append(f"Secrets are not in these files: write each into a file of its own, {names}.")
+        found.append(f"Unless the namespace is there: kubectl apply --server-side --kustomize {NAMESPACE}")
         found.append(f"kubectl apply --server-side --kustomize {self.applied}")
         return found
 
@@ -85,6 +89,8 @@ class AksPlan:
         """The files by their paths."""
         name, place, settings = self.name, self.place, self.settings
         tree: Tree = {
+            f"{NAMESPACE}/kustomization.yaml": _kustomization("namespace.yaml"),
+            f"{NAMESPACE}/namespace.yaml": objects.namespace(place),
             "base/kustomization.yaml": self._base(),
             "base/serviceaccount.yaml": objects.service_account(name),
             "base/deployment.yaml": objects.deployment(settings),
@@ -135,9 +141,8 @@ class AksPlan:
 
     def _dev(self) -> Tree:
         return {
-            "overlays/dev/namespace.yaml": objects.namespace(self.place),
             "overlays/dev/kustomization.yaml": {
-                **_kustomization("namespace.yaml", "../../base"),
+                **_kustomization("../../base"),
                 "namespace": self.place.namespace,
                 "replicas": [{"name": self.name, "count": 1}],
             },
@@ -146,9 +151,8 @@ class AksPlan:
     def _prod(self) -> Tree:
         folder = "overlays/prod"
         return {
-            f"{folder}/namespace.yaml": objects.namespace(self.place),
             f"{folder}/kustomization.yaml": {
-                **_kustomization("namespace.yaml", "../../base", *self._gateway_files(), "httproute.yaml"),
+                **_kustomization("../../base", *self._gateway_files(), "httproute.yaml"),
                 "components": ["../../production"],
                 "namespace": self.place.namespace,
                 "labels": [{"pairs": self._labels}],
@@ -163,11 +167,10 @@ class AksPlan:
         tree: Tree = {
             f"{folder}/kustomization.yaml": _kustomization(*SLOTS, "route"),
             f"{folder}/route/kustomization.yaml": {
-                **_kustomization("namespace.yaml", *self._gateway_files(), "httproute.yaml"),
+                **_kustomization(*self._gateway_files(), "httproute.yaml"),
                 "namespace": self.place.namespace,
                 "labels": [{"pairs": self._labels}],
             },
-            f"{folder}/route/namespace.yaml": objects.namespace(self.place),
             **{f"{folder}/route/{file}": objects.gateway(self.name, self.place) for file in self._gateway_files()},
             f"{folder}/route/httproute.yaml": objects.route(self.name, self.place, weights),
         }

@@ -201,6 +201,7 @@ class Azureml:
         known = absent(lambda: client.online_endpoints.get(plan.name), f"endpoint {plan.name}")
         if known is not None:
             _refuse_foreign(known, wanted)
+            _refuse_another_identity(known, plan.identity)
             known = settled(lambda: client.online_endpoints.get(plan.name), plan.name, self.waiting, report)
             if state_of(known) == "Succeeded":
                 if not plan.private and _private(known):
@@ -255,6 +256,19 @@ def _refuse_foreign(known: Any, wanted: Any) -> None:
             f"The endpoint {known.name} is there as {type(known).__name__} with {known.auth_mode} authentication, "
             "and Azure ML cannot make another of it.",
             hint=f"Choose another --name, or delete it first: scorewright deploy azureml delete {known.name}",
+        )
+
+
+def _refuse_another_identity(known: Any, wanted: str | None) -> None:
+    """An endpoint is made with its identity. Who names none leaves it as it is."""
+    given = getattr(getattr(known, "identity", None), "user_assigned_identities", None) or []
+    has = [str(one.resource_id) for one in given]
+    if wanted is not None and wanted.lower() not in map(str.lower, has):
+        raise DeployError(
+            f"The endpoint {known.name} is there with {', '.join(has) or 'an identity of its own'}, "
+            "and Azure ML cannot give it another.",
+            hint="Leave --identity away, choose another --name, "
+            f"or delete it first: scorewright deploy azureml delete {known.name}",
         )
 
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy.azureml_model import metric_properties
 from scorewright.deploy.azureml_v1_assets import registered_environment, registered_model
-from scorewright.deploy.azureml_v1_limits import check_v1_fits
+from scorewright.deploy.azureml_v1_limits import check_v1_fits, require_v1_sendable
 from scorewright.deploy.azureml_v1_objects import deployment_config, inference_config, told_by_v1
 from scorewright.deploy.azureml_v1_plan import (
     MARK,
     NOTICE,
     AzuremlV1Plan,
     OnAksEndpoint,
-    OnThisMachine,
     model_arguments,
 )
 from scorewright.deploy.http import score
@@ -82,8 +81,12 @@ class AzuremlV1:
     def plan(self, settings: DeploySettings, bundle: Bundle, place: Place, environment: str) -> AzuremlV1Plan:
         """Raises UsageError with the limit named where the settings do not fit."""
         made = AzuremlV1Plan(settings, self.workspace, bundle, place, environment)
-        check_v1_fits(made, insecure=self.insecure)
+        check_v1_fits(made)
         return made
+
+    def require_sendable(self, plan: AzuremlV1Plan) -> None:
+        """Raises UsageError for a plan that is never sent: one for this machine, or open to all without `insecure`."""
+        require_v1_sendable(plan, insecure=self.insecure)
 
     def register(
         self, bundle: Bundle, tags: Mapping[str, str], metrics: Mapping[str, float], report: Report = silent
@@ -118,10 +121,13 @@ class AzuremlV1:
         return folder / ".azureml" / "config.json"
 
     def apply(self, plan: AzuremlV1Plan, report: Report = silent) -> AzuremlV1Deployment:
-        """Register what is new, deploy or update, and wait. Raises DeployError with the log's end if it fails.
+        """Register what is new, deploy or update, and wait.
 
         Applied again it converges: a bundle's model is registered once, a service that is there is updated.
+
+        Raises UsageError for what is never sent (`require_sendable`), DeployError with the log's end if it fails.
         """
+        self.require_sendable(plan)
         report(NOTICE)
         with self._connected() as ws, tempfile.TemporaryDirectory() as place:
             folder = Path(place)
@@ -135,7 +141,7 @@ class AzuremlV1:
                 with contextlib.suppress(_failure()):
                     service.wait_for_deployment(show_output=False, timeout_sec=self.wait)
                 state = str(service.state)
-            if state not in ("Healthy", "running"):
+            if state != "Healthy":
                 raise _failed(service, plan.name, state)
             return AzuremlV1Deployment(self, plan.name, str(service.scoring_uri))
 
@@ -209,14 +215,7 @@ class AzuremlV1:
             if known is not None:
                 return _changed(known, plan, model, inference, report)
             report(f"deploying {plan.name}")
-            return Model.deploy(
-                ws,
-                plan.name,
-                [model],
-                inference,
-                deployment_config(plan),
-                overwrite=isinstance(plan.place, OnThisMachine),
-            )
+            return Model.deploy(ws, plan.name, [model], inference, deployment_config(plan))
 
 
 def _changed(service: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:

@@ -19,11 +19,23 @@ _SIZES = ("cpu", "memory")
 _SCALES = ("replicas", "autoscale", "max_concurrent_requests", "max_queue_wait_ms")
 
 
-def check_v1_fits(plan: AzuremlV1Plan, *, insecure: bool) -> None:
-    """Raises UsageError with the limit named for what does not fit, and for a service that anyone could ask."""
+def require_v1_sendable(plan: AzuremlV1Plan, *, insecure: bool) -> None:
+    """Raises UsageError for what can be planned and not sent: a service on this machine, or one that anyone could ask.
+
+    A LocalWebservice is in no workspace, where a service's state, logs and keys are looked up.
+    """
+    if isinstance(plan.place, OnThisMachine):
+        raise UsageError(
+            "--local is planned only: nothing is run on this machine by SDK v1.",
+            hint="`scorewright deploy local IMAGE` runs the bundle's image here; --plan shows the LocalWebservice.",
+        )
+    require_guarded(plan.settings, public=True, insecure=insecure)
+
+
+def check_v1_fits(plan: AzuremlV1Plan) -> None:
+    """Raises UsageError with the limit named for what does not fit."""
     settings, place = plan.settings, plan.place
     NAMES.check(settings.name, "Azure ML (v1)")
-    require_guarded(settings, public=not isinstance(place, OnThisMachine), insecure=insecure)
     if hidden := sorted({*settings.secrets} - {*settings.auth_keys}):
         raise UsageError(
             f"--secret {hidden[0]}: Azure ML shows the variables of an environment to all who may read it.",

@@ -22,6 +22,7 @@ NOTICE = (
     "Azure ML's SDK v1 has had no support since 2026-06-30. Services that run go on running; "
     "for new ones use `scorewright deploy azureml`."
 )
+HERE = "It is planned only: `scorewright deploy local` runs the bundle's image on this machine."
 MARK = "io.scorewright.deployment"
 """The tag of every service made here; the others in the workspace are never touched."""
 
@@ -64,7 +65,7 @@ class OnAksEndpoint:
 
 @dataclass(frozen=True)
 class OnThisMachine:
-    """A container on this machine's Docker engine, built from what the workspace has registered."""
+    """A container on this machine's Docker engine, built from what the workspace has registered. It is planned only."""
 
     port: int | None = None
 
@@ -86,6 +87,11 @@ class AzuremlV1Plan:
     @property
     def name(self) -> str:
         return self.settings.name
+
+    @property
+    def notice(self) -> str:
+        """What should be known of it."""
+        return f"{NOTICE} {HERE}" if isinstance(self.place, OnThisMachine) else NOTICE
 
     @property
     def tags(self) -> dict[str, str]:
@@ -149,7 +155,7 @@ class AzuremlV1Plan:
         shown = {key: HIDDEN if key.endswith("_key") else value for key, value in given.items()}
         return {
             "target": "azureml-v1",
-            "notice": NOTICE,
+            "notice": self.notice,
             "workspace": self.workspace.id,
             "name": self.name,
             "model": self.model,
@@ -166,7 +172,7 @@ class AzuremlV1Plan:
 
     def describe(self) -> str:
         """What the SDK is given, call by call."""
-        return f"# {NOTICE}\n{json.dumps(self.to_dict(), indent=2)}"
+        return f"# {self.notice}\n{json.dumps(self.to_dict(), indent=2)}"
 
     def write(self, folder: Path) -> Sequence[Path]:
         """plan.json, config.json for the workspace, requirements.txt and Dockerfile of the environment, the script."""

@@ -14,12 +14,17 @@ from scorewright.errors import DeployError
 TIMEOUT = 120
 """Seconds that one command may take; each asks the cluster a few times at most."""
 
+ROLES = (
+    "Ask for the role Azure Kubernetes Service RBAC Writer on the namespace, or RBAC Cluster Admin to have it made; "
+    "for gateways and routes see docs/deploy-aks.md."
+)
+
 # The first that is found in what kubectl says is told.
 HINTS = {
     "exceeded quota": "Ask for less with --cpu, --memory or --replicas, or have the namespace's quota raised.",
     "Unauthorized": "Log in again: az login; az aks get-credentials --resource-group GROUP --name CLUSTER",
-    "Forbidden": "Ask for the role Azure Kubernetes Service RBAC Writer on the namespace, and Admin to make one.",
-    "forbidden": "Ask for the role Azure Kubernetes Service RBAC Writer on the namespace, and Admin to make one.",
+    "Forbidden": ROLES,
+    "forbidden": ROLES,
     "violates PodSecurity": "The namespace forbids what the pods want: see the message.",
     "Apply failed with": "Somebody else has set these: see who, or take them over by kubectl apply --force-conflicts.",
     "no matches for kind": "The cluster has no Gateway API: az aks update --enable-gateway-api (docs/deploy-aks.md).",

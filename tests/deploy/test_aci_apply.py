@@ -272,7 +272,10 @@ class TestCommands:
         assert "churn" in command("deploy", "aci", "list", *self.PLACE).out
         groups.fate.log = "said\n"
         assert command("deploy", "aci", "logs", "churn", *self.PLACE).out == "said\n"
-        assert command("deploy", "aci", "delete", "churn", *self.PLACE).out == "churn is deleted.\n"
+        logs = command("deploy", "aci", "logs", "churn", *self.PLACE, "--json")
+        assert json.loads(logs.out) == {"name": "churn", "logs": "said\n"}
+        deleted = command("deploy", "aci", "delete", "churn", *self.PLACE, "--json")
+        assert json.loads(deleted.out) == {"name": "churn", "deleted": True}
         gone = command("deploy", "aci", "status", "churn", *self.PLACE)
         assert gone.exit_code == 15
         assert "Nothing is deployed as churn" in gone.err

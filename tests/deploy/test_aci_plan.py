@@ -78,23 +78,61 @@ def test_whatever_is_asked_azures_models_know_it(cpu: float, memory: int, probes
     assert memory <= todo.memory_gb * 2**30
 
 
-def test_the_yaml_becomes_the_body_once_the_secrets_are_filled_in() -> None:
+def by_hand(command: str, folder: Path, secrets: dict[str, str]) -> tuple[str, str]:
+    """What a command line of a plan gives `az`: its words, and what it reads from its standard input."""
+    az = folder / "az"
+    az.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > words\ncat > read\n', "utf-8")
+    az.chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-c", command], cwd=folder, env={**os.environ, **secrets, "PATH": path}, check=True)
+    return (folder / "words").read_text("utf-8"), (folder / "read").read_text("utf-8")
+
+
+def applied_by(written: str) -> str:
+    return next(line for line in written.splitlines() if "az container" in line).removeprefix("# ")
+
+
+def test_the_yaml_becomes_the_body_once_the_secrets_are_filled_in(tmp_path: Path) -> None:
     if not shutil.which("envsubst"):
         pytest.skip("envsubst is not installed (gettext-base)")
     todo = everything()
-    names = " ".join(f"${{{name}}}" for name in todo.secrets)
-    filled = subprocess.run(
-        ["envsubst", names],
-        input=todo.to_yaml(),
-        env={**os.environ, **todo.secrets},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    group = yaml.safe_load(filled.stdout)
+    todo.write(tmp_path)
+    words, filled = by_hand(applied_by(todo.to_yaml()), tmp_path, todo.secrets)
+    group = yaml.safe_load(filled)
     body = todo.body(todo.secrets.__getitem__)
     assert {key: group[key] for key in body} == body
+    assert "hunter" not in words
     assert "envsubst '${API_KEY} ${REGISTRY_PASSWORD}'" in todo.to_yaml()
+
+
+def test_only_the_secrets_are_filled_in(tmp_path: Path) -> None:
+    if not shutil.which("envsubst"):
+        pytest.skip("envsubst is not installed (gettext-base)")
+    plain = {"A": "${API_KEY}", "B": "$OTHER", "C": "${HOME}"}
+    todo = plan(env=plain, secrets={"API_KEY": "hunter2", "API_KEY_": "hunter3", "OTHER": "hunter4"})
+    todo.write(tmp_path)
+    exported = {
+        "API_KEY": "wrong",
+        "API_KEY_": "hunter2",
+        "API_KEY__": "hunter3",
+        "OTHER": "wrong",
+        "OTHER_": "hunter4",
+    }
+    assert f"export {', '.join(('API_KEY_', 'API_KEY__', 'OTHER_'))} first" in todo.to_yaml()
+    _, filled = by_hand(applied_by(todo.to_yaml()), tmp_path, exported)
+    group, body = yaml.safe_load(filled), todo.body(todo.secrets.__getitem__)
+    assert {key: group[key] for key in body} == body
+
+
+def test_the_template_is_given_its_secrets_where_nobody_sees_them(tmp_path: Path) -> None:
+    if not shutil.which("jq"):
+        pytest.skip("jq is not installed")
+    todo = everything()
+    todo.write(tmp_path)
+    odd = {"API_KEY": 'a"b: $c\nd', "REGISTRY_PASSWORD": "hunter2"}
+    words, read = by_hand(todo.to_template()["metadata"]["apply"], tmp_path, odd)
+    assert words.splitlines()[-2:] == ["--parameters", "@-"]
+    assert json.loads(read) == {name: {"value": value} for name, value in odd.items()}
 
 
 def test_the_template_names_each_secret_and_knows_none() -> None:

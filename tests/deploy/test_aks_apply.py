@@ -26,7 +26,7 @@ def test_it_is_applied_looked_after_and_deleted(cluster: Kubernetes, standin: St
     there = target(public=True)
     deployed = apply(there, said, secrets={"API_KEY": "hunter2"}, env={"LEVEL": "x"})
     assert deployed.scoring_uri == "http://203.0.113.7/score"
-    assert said[0] == "applying overlays/prod"
+    assert said[:2] == ["making the namespace ml", "applying overlays/prod"]
     assert said[-1].startswith("churn: 1 of 1 pods are new, 1 ready; ready after")
     (secret,) = cluster.names("secrets")
     assert cluster.one("secrets", secret)["data"] == {"API_KEY": "aHVudGVyMg=="}
@@ -77,13 +77,26 @@ def test_a_cluster_without_the_gateway_api_will_do_for_dev(cluster: Kubernetes, 
     assert "--enable-gateway-api" in caught.value.hint
 
 
-def test_a_namespace_of_others_is_not_made_strict(cluster: Kubernetes) -> None:
-    apply()
-    cluster.one("namespaces", "ml")["metadata"]["labels"] = {"team": "others"}
-    with pytest.raises(DeployError, match="The namespace ml is there, and lets pods do what") as caught:
-        apply(cpu=2)
-    assert "kubectl label namespace ml pod-security.kubernetes.io/enforce=restricted" in caught.value.hint
+def test_who_may_only_write_in_a_namespace_deploys_where_it_is_there(cluster: Kubernetes, standin: StandIn) -> None:
+    cluster.kept["namespaces", "", "ml"] = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "ml", "labels": {"team": "others"}},
+    }
+    forbidden = refusal(403, "Forbidden", 'namespaces "ml" is forbidden: User "me" cannot patch resource')
+    standin.fail("PATCH", "/api/v1/namespaces/ml$", forbidden)
+    said: list[str] = []
+    assert apply(target(), said).status().healthy
+    assert apply(target(overlay="blue-green")).status().healthy
+    assert "making the namespace ml" not in said
     assert cluster.one("namespaces", "ml")["metadata"]["labels"] == {"team": "others"}
+
+
+def test_a_namespace_that_is_missing_is_made(cluster: Kubernetes) -> None:
+    said: list[str] = []
+    apply(said=said)
+    assert said[0] == "making the namespace ml"
+    assert cluster.one("namespaces", "ml")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_what_is_someone_elses_is_never_touched(cluster: Kubernetes) -> None:
@@ -155,7 +168,9 @@ def test_the_whole_way_by_commands(cluster: Kubernetes, registry: Registry, comm
     (container,) = cluster.one("deployments", "churn")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"acme.azurecr.io/churn@{digest}"
     assert "1 of 1 pods are new" in command("deploy", "aks", "list", "-n", "ml").out
-    assert command("deploy", "aks", "logs", "churn", "-n", "ml", "--tail", 1).exit_code == 0
-    assert command("deploy", "aks", "delete", "churn", "-n", "ml").out == "churn is deleted.\n"
+    logs = command("deploy", "aks", "logs", "churn", "-n", "ml", "--tail", 1, "--json")
+    assert json.loads(logs.out) == {"name": "churn", "logs": ""}
+    deleted = command("deploy", "aks", "delete", "churn", "-n", "ml", "--json")
+    assert json.loads(deleted.out) == {"name": "churn", "deleted": True}
     gone = command("deploy", "aks", "status", "churn", "-n", "ml")
     assert gone.exit_code == 15

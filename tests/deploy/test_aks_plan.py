@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden" / "aks"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 IMAGE = f"acme.azurecr.io/churn@{DIGEST}"
-OVERLAYS = ("dev", "prod", "blue-green", "blue-green/blue", "blue-green/green", "blue-green/route")
+OVERLAYS = ("dev", "prod", "blue-green", "blue-green/blue", "blue-green/green", "blue-green/route", "../namespace")
 VERSIONS = ("1.30", "1.34", "1.37")
 
 
@@ -137,9 +137,13 @@ def test_the_pods_are_hardened_and_their_image_is_held_by_its_digest(built: Buil
         "readinessProbe",
         "livenessProbe",
     }
-    if overlay != "blue-green/blue":
-        labels = only(built["plain", overlay], "Namespace")["metadata"]["labels"]
-        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert not [one for one in built["plain", overlay] if one["kind"] == "Namespace"], "few may make or change one"
+
+
+def test_the_namespace_is_a_folder_of_its_own(built: Built) -> None:
+    (made,) = built["plain", "../namespace"]
+    assert (made["kind"], made["metadata"]["name"]) == ("Namespace", "ml")
+    assert made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_where_an_autoscaler_is_there_is_no_number_of_replicas(built: Built) -> None:
@@ -203,7 +207,7 @@ def test_everything_that_is_made_can_be_found_again(built: Built) -> None:
     for (_, overlay), objects in built.items():
         for one in objects:
             labels = one["metadata"]["labels"]
-            if one["kind"] == "Namespace" and overlay == "dev":
+            if one["kind"] == "Namespace":
                 continue
             assert labels["app.kubernetes.io/managed-by"] == "scorewright", (overlay, one["kind"])
             assert labels["app.kubernetes.io/name"] == "churn"

@@ -91,6 +91,7 @@ def test_the_whole_way(
     assert name in {one["name"] for one in json.loads(command("deploy", "local", "list", "--json").out)}
     logged = command("deploy", "local", "logs", name).out
     assert "listens on" in logged
+    assert json.loads(command("deploy", "local", "logs", name, "--json").out)["name"] == name
     assert command("deploy", "local", "logs", name, "--tail", 1).out == logged.splitlines(keepends=True)[-1]
 
     deleted = command("deploy", "local", "delete", name)

@@ -211,5 +211,6 @@ def test_the_commands(target: AzuremlBatch, plan: AzuremlBatchPlan, command: Com
     status = json.loads(command("deploy", "azureml", "batch", "status", "churn", *PLACE, "--json").out)
     assert (status["target"], status["healthy"]) == ("azureml batch", True)
     assert json.loads(command("deploy", "azureml", "batch", "list", *PLACE, "--json").out) == [status]
-    assert command("deploy", "azureml", "batch", "delete", "churn", *PLACE).out == "churn is deleted.\n"
+    deleted = command("deploy", "azureml", "batch", "delete", "churn", *PLACE, "--json")
+    assert json.loads(deleted.out) == {"name": "churn", "deleted": True}
     assert command("deploy", "azureml", "batch", "status", "churn", *PLACE).exit_code == 15

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 QUICK = Waiting(poll=0.01)
 IMAGE = "acme.azurecr.io/churn:3"
+PULLERS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 @pytest.fixture
@@ -110,6 +111,21 @@ def test_an_endpoint_that_is_to_be_private_is_shut_off_and_keeps_its_traffic(
     target.apply(target.plan(DeploySettings.of(IMAGE)), said.append)
     assert "churn stays reached from the workspace's network alone" in said
     assert workspace.at("onlineEndpoints/churn")["properties"]["publicNetworkAccess"].lower() == "disabled"
+
+
+def test_an_endpoint_keeps_the_identity_that_it_was_made_with(target: Azureml, workspace: Workspace) -> None:
+    one, other = (f"{PULLERS}/{name}" for name in ("one", "other"))
+    apply(replace(target, identity=one))
+    assert list(workspace.at("onlineEndpoints/churn")["identity"]["userAssignedIdentities"]) == [one]
+    apply(replace(target, identity=one.upper()))
+    apply(target)
+    with pytest.raises(DeployError, match=r"churn is there with .*/one, and Azure ML cannot give it another") as caught:
+        apply(replace(target, identity=other))
+    assert "Leave --identity away" in caught.value.hint
+    target.delete("churn")
+    apply(target)
+    with pytest.raises(DeployError, match="churn is there with an identity of its own"):
+        apply(replace(target, identity=other))
 
 
 def test_who_reaches_a_cluster_is_not_ours_to_say(ours: AzuremlWorkspace) -> None:
@@ -320,7 +336,9 @@ def test_the_commands(
     assert (status["target"], status["healthy"]) == ("azureml", True)
     assert json.loads(ask("list", "--json").out) == [status]
     assert ask("logs", "churn", "--tail", "5").out.startswith("booting\n")
+    assert json.loads(ask("logs", "churn", "--json").out)["logs"].startswith("booting\n")
     assert ask("keys", "churn").out == "key-one\nkey-two\n"
+    assert json.loads(ask("keys", "churn", "--json").out) == {"name": "churn", "keys": ["key-one", "key-two"]}
     (tmp_path / "request.json").write_text('{"data": [[1]]}')
     assert json.loads(ask("run", "churn", "request.json", "--slot", "blue").out) == {"predict": [1], "slot": "blue"}
     assert ask("traffic", "churn", "blue=100").out == "churn: blue 100 %\n"
@@ -328,7 +346,7 @@ def test_the_commands(
     assert shown == {"shares": {"blue": 100}, "mirror": {}}
     ran = ask("traffic", "churn", "blue=90", "green=10")
     assert (ran.exit_code, "no deployment green" in ran.err) == (2, True)
-    assert ask("delete", "churn").out == "churn is deleted.\n"
+    assert json.loads(ask("delete", "churn", "--json").out) == {"name": "churn", "deleted": True}
     ran = ask("status", "churn")
     assert (ran.exit_code, ran.out) == (15, "")
     assert "Nothing is deployed as churn" in ran.err

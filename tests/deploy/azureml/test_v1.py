@@ -180,11 +180,14 @@ def test_the_commands(
     assert f'-H "Authorization: Bearer {keys}" --data-binary' in made["curl"]
     assert NOTICE in ran.err
     assert command("deploy", "azureml-v1", "keys", "churn").out == "key-one\nkey-two\n"
+    assert json.loads(command("deploy", "azureml-v1", "keys", "churn", "--json").out)["keys"] == ["key-one", "key-two"]
     assert command("deploy", "azureml-v1", "logs", "churn").out.startswith("booting\n")
+    assert json.loads(command("deploy", "azureml-v1", "logs", "churn", "--json").out)["logs"].startswith("booting\n")
     status = json.loads(command("deploy", "azureml-v1", "status", "churn", "--json").out)
     assert (status["target"], status["healthy"]) == ("azureml-v1", True)
     assert json.loads(command("deploy", "azureml-v1", "list", "--json").out) == [status]
-    assert command("deploy", "azureml-v1", "delete", "churn").out == "churn is deleted.\n"
+    deleted = command("deploy", "azureml-v1", "delete", "churn", "--json")
+    assert json.loads(deleted.out) == {"name": "churn", "deleted": True}
     assert command("deploy", "azureml-v1", "status", "churn").exit_code == 15
 
 

@@ -161,9 +161,30 @@ def test_what_the_sdk_itself_refuses(plan: Any) -> None:
         deployment_config(plan(OnAks("aks", "No Name")))
 
 
-def test_who_may_ask_is_said_first(ours: AzuremlWorkspace, hand_made: Bundle) -> None:
+def test_who_may_ask_is_said_before_anything_is_sent(
+    ours: AzuremlWorkspace, hand_made: Bundle, command: Command
+) -> None:
+    target = AzuremlV1(ours)
+    made = target.plan(DeploySettings.of(BASE, name="churn"), hand_made, OnAci(), "system")
     with pytest.raises(UsageError, match="anyone could ask it without a key"):
-        AzuremlV1(ours).plan(DeploySettings.of(BASE, name="churn"), hand_made, OnAci(), "system")
+        target.apply(made)
+    words = ("deploy", "azureml-v1", BASE, *PLACE, "--bundle", hand_made.root, "--name", "churn")
+    assert command(*words, "--plan").exit_code == 0, "a plan asks nobody, and opens nothing"
+    refused = command(*words)
+    assert (refused.exit_code, "anyone could ask it without a key" in refused.err) == (2, True)
+
+
+def test_a_service_on_this_machine_is_planned_only(ours: AzuremlWorkspace, hand_made: Bundle, command: Command) -> None:
+    target = AzuremlV1(ours)
+    made = target.plan(DeploySettings.of(BASE, name="churn"), hand_made, OnThisMachine(6789), "system")
+    with pytest.raises(UsageError, match="nothing is run on this machine by SDK v1") as caught:
+        target.apply(made)
+    assert "`scorewright deploy local IMAGE` runs the bundle's image here" in caught.value.hint
+    words = ("deploy", "azureml-v1", BASE, *PLACE, "--bundle", hand_made.root, "--name", "churn", "--local")
+    assert command(*words).exit_code == 2
+    planned = json.loads(command(*words, "--plan", "--json").out)
+    assert planned["deployment"] == {"class": "LocalWebservice"}
+    assert "It is planned only: `scorewright deploy local` runs" in planned["notice"]
 
 
 @pytest.mark.parametrize(
