@@ -124,7 +124,6 @@ def test_bad_references(command: Command, words: tuple[str, ...], code: int, mes
         ("build", "--print"),
         ("serve",),
         ("batch", "run", "--input", "x", "--output", "y"),
-        ("batch", "azure", "--compute", "cpu", "--out", "y"),
         ("deploy", "aks", "acme.azurecr.io/iris:7", "--namespace", "ml", "--bundle"),
         ("deploy", "azureml", "batch", "--compute", "cpu"),
         ("deploy", "azureml-v1", "ubuntu", "--bundle"),

@@ -22,13 +22,13 @@ from scorewright.service.log import Current
 from scorewright.service.scoring import Scorer
 from scorewright.service.status import Status
 from tests.aml import AMLResponse
-from tests.service.servers import OBEDIENT, write_bundle
+from tests.contract.judge import PLAIN, require_judge
+from tests.service.servers import OBEDIENT, serving, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scorewright.service.frames import Scored
-    from tests.service.servers import Serve
 
 SCRIPT_ERROR = {"message": "An unexpected error occurred in scoring script. Check the logs for more info."}
 INTERNAL_ERROR = {"message": "An unexpected internal error occurred. Check the logs for more info."}
@@ -148,9 +148,12 @@ def test_where_run_many_fails_run_decides(
     assert "each is scored by run()" in caplog.text
 
 
-def test_a_scorer_imports_nothing_of_the_front(serve: Serve, tmp_path: Path) -> None:
-    server = serve(str(write_bundle(tmp_path / "b", OBEDIENT))).ready()
-    modules = set(httpx.post(server.url + "/score", json={"modules": 1}).json())
+def test_a_scorer_imports_nothing_of_the_front(tmp_path: Path) -> None:
+    """Where flask is installed, a script is given flask's classes, which bring along some of it."""
+    require_judge()
+    with serving(python=PLAIN) as serve:
+        server = serve(str(write_bundle(tmp_path / "b", OBEDIENT))).ready()
+        modules = set(httpx.post(server.url + "/score", json={"modules": 1}).json())
     assert "scorewright.contract.script" in modules
     assert not modules & {"fastapi", "uvicorn", "uvloop", "typer", "jinja2", "rich", "pydantic", "asyncio", "numpy"}
 
