@@ -402,7 +402,7 @@ def rewrite(bundle: Path, name: str, old: str, new: str) -> None:
         ("score.py", "    return answers\n", "    return answers[:2]\n", "run_many", "2 answers to 21 requests"),
         ("score.py", "    return answers\n", "    return answers[:1] * len(answers)\n", "run_many", "among others"),
         ("batch_score.py", "def init()", "def start()", "batch", "has no function init()"),
-        ("batch_score.py", "score.checked(", "0 * score.checked(", "batch", "$[0][0] is "),
+        ("batch_score.py", "score.results(method, X)", "0 * score.results(method, X)", "batch", "$[0][0] is "),
     ],
 )
 def test_check_names_the_step_that_fails(

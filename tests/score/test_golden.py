@@ -89,7 +89,11 @@ def image() -> tuple[Any, Any]:
     import keras
 
     keras.utils.set_random_seed(0)
-    return MODELS["image"](), None
+    import keras
+
+    # No convolution: how those add up differs from run to run, and with it the rows that a call is padded to.
+    layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    return keras.Sequential(layers), None
 
 
 def several_onnx() -> tuple[Any, Any]:

@@ -40,12 +40,12 @@ FILES = (*PARTS, *IMAGES)
 ERROR = "error"  # the column that says why a row was not scored
 # The columns of each method's answers: their name, their type, and how many there are, name_0, name_1, ….
 ANSWERS: dict[str, tuple[tuple[str, str, int | None], ...]] = {"predict": (("predict", "float64", 10),)}
-READ = 682  # rows that are held at a time
+READ = 10922  # rows that are held at a time
 CALL = 256  # rows a call of the model
 TEXT: Any = "string[pyarrow]"
 
 INPUT = next(iter(score.INPUTS))
-SHAPE: tuple[int, int, int] = (32, 32, 3)  # of an image: height, width, channels
+SHAPE: tuple[int, int, int] = (8, 8, 3)  # of an image: height, width, channels
 scale = 1.0  # what pixels are divided by
 Values = dict[str, np.ndarray[Any, Any]]  # one array an input, the first dimension the row
 method = score.DEFAULT_METHOD

@@ -2,7 +2,7 @@
 
 Made by scorewright VERSION. A server calls init() once at start and run() once a request.
 
-    request  {"data": [[[[0.0, 0.0003, 0.0007], [0.001, 0.0013, 0.0016], [0.002, 0.0023, 0.0026], [0.0029,  …
+    request  {"data": [[[[0.0, 0.0052, 0.0105], [0.0157, 0.0209, 0.0262], [0.0314, 0.0366, 0.0419], [0.0471 …
     answer   ...
 
 "data" is one row or a list of rows.
@@ -36,7 +36,7 @@ VERSIONS = {...}
 METHODS = ("predict",)
 DEFAULT_METHOD = "predict"
 # Each input: its type and the shape of one row (None: any size).
-INPUTS: dict[str, tuple[str, tuple[int | None, ...]]] = {"keras_tensor": ("float32", (32, 32, 3))}
+INPUTS: dict[str, tuple[str, tuple[int | None, ...]]] = {"keras_tensor": ("float32", (8, 8, 3))}
 OUTPUTS = ("predict",)
 BLOCK = 2  # rows a call is padded to a multiple of: so a row has one answer, to the last digit, in any company
 ORJSON_LARGEST = 2.0**63  # from here on it reads a whole number as a fraction
