@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scorewright.errors import DeployError
+from scorewright.deploy.yaml_text import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +53,4 @@ def az(workspace: AzuremlWorkspace, *words: str) -> list[str]:
 
 def to_yaml(content: Mapping[str, Any]) -> str:
     """YAML, in the order given. Raises DeployError if PyYAML is not installed."""
-    try:
-        import yaml
-    except ImportError as error:
-        raise DeployError(f"PyYAML cannot be imported: {error}.", hint="pip install 'scorewright[azureml]'") from None
-    return str(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120))
+    return yaml_text(content, extra="azureml")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scorewright.errors import DeployError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def yaml_text(value: dict[str, Any]) -> str:
-    """A mapping as YAML, in its own order. Raises DeployError if PyYAML is not installed."""
+
+def yaml_text(value: Mapping[str, Any], *, extra: str = "azure") -> str:
+    """A mapping as YAML, in its own order. Raises DeployError, naming the extra, if PyYAML is not installed."""
     try:
         import yaml
     except ImportError as error:
-        raise DeployError(f"YAML cannot be written: {error}.", hint="pip install 'scorewright[azure]'") from None
-    return yaml.safe_dump(value, sort_keys=False, width=120)
+        raise DeployError(f"YAML cannot be written: {error}.", hint=f"pip install 'scorewright[{extra}]'") from None
+    return str(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=120))
