@@ -8,6 +8,7 @@ ScorewrightError                 exit 1
 │   ├── NotFittedError
 │   ├── ModelImportError                  a pickle whose class cannot be imported
 │   ├── UnsupportedModelError
+│   ├── UntrustedTypeError                a skops file with types that nobody has said to trust
 │   └── ConversionError                   a model that cannot be converted, or whose answers change by it
 ├── SampleError                  exit 5   a sample that does not fit the model
 ├── BundleError                  exit 6   a bundle that is missing, invalid or changed
@@ -77,7 +78,8 @@ class NotAModelError(ModelError):
     """The file or object is no scikit-learn or Keras model."""
 
     default_hint = (
-        "Pass a fitted scikit-learn estimator (.joblib, .pkl, .bin, .z) or a Keras model (.keras, .h5, SavedModel)."
+        "Pass a fitted scikit-learn estimator (.joblib, .pkl, .bin, .z, .skops) "
+        "or a Keras model (.keras, .h5, SavedModel)."
     )
 
 
@@ -93,6 +95,10 @@ class ModelImportError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The model is one this generator cannot serve."""
+
+
+class UntrustedTypeError(ModelError):
+    """A skops file holds types that skops does not trust and that nobody has named."""
 
 
 class ConversionError(ModelError):
