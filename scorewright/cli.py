@@ -15,6 +15,7 @@ from scorewright.cli_batch import batch
 from scorewright.cli_batch_jobs import jobs
 from scorewright.cli_bundle import BundleArgument, bundle_argument
 from scorewright.cli_deploy import deploy
+from scorewright.cli_doctor import doctor
 from scorewright.cli_loadtest import loadtest
 from scorewright.cli_registry import register, registry
 from scorewright.errors import ScorewrightError
@@ -105,6 +106,7 @@ app.add_typer(deploy, name="deploy")
 app.command()(register)
 app.add_typer(registry, name="registry")
 app.add_typer(loadtest, name="loadtest")
+app.command()(doctor)
 
 
 Skew = Annotated[

@@ -26,6 +26,7 @@ ScorewrightError                 exit 1
 ├── DeployError                  exit 15  a target that refuses, or a deployment that does not get healthy
 ├── RegistryError                exit 16  a model that is not registered, cannot be, or was changed since
 │   └── NotBetterError           exit 17  a model that is registered only if it is better, and is not
+├── DoctorError                  exit 18  something that `scorewright doctor` has looked at is not as it must be
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -201,6 +202,13 @@ class NotBetterError(RegistryError):
 
     exit_code = 17
     default_hint = "Nothing was registered."
+
+
+class DoctorError(ScorewrightError):
+    """Something that `scorewright doctor` has looked at is not as it must be."""
+
+    exit_code = 18
+    default_hint = "What to do stands below each of them."
 
 
 class RequestError(ScorewrightError):
