@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
+_LITERAL = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+"""A variable as Kustomize's configMapGenerator has it."""
+
 _MILLISECONDS = ("request_timeout_ms", "scoring_timeout_ms")
 """What a plan for Azure ML calls a request's time, in whatever else it is set by."""
 
@@ -55,7 +58,7 @@ def read_plan(path: Path) -> Planned:
 
 
 def _words(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every name with what it is given, at any depth; of variables written as {name, value}, their own names."""
+    """Every name with what it is given, at any depth; of variables in a list, their own names."""
     if isinstance(value, dict):
         if isinstance(value.get("name"), str) and "value" in value:
             yield value["name"], value["value"]
@@ -65,6 +68,8 @@ def _words(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _words(inner)
+    elif isinstance(value, str) and (literal := _LITERAL.fullmatch(value)):
+        yield literal[1], literal[2]
 
 
 def _memory(found: dict[str, Any]) -> int | None:

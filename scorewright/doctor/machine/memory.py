@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scorewright.doctor.finding import Check, Outcome, failed, ok, skipped
+from scorewright.doctor.finding import Check, Outcome, ok, skipped, warning
 from scorewright.doctor.memory import OTHERS
 from scorewright.doctor.room import room
 from scorewright.doctor.words import megabytes
@@ -12,18 +12,19 @@ from scorewright.doctor.words import megabytes
 if TYPE_CHECKING:
     from scorewright.doctor.wanted import Wanted
 
-LEAST = 50_000_000
-"""Bytes of a scorer's own with the smallest models: Python, numpy, scikit-learn and a tree."""
+SMALL = 120_000_000
+"""Bytes of a scorer's own with a small model; measured with a decision tree by scikit-learn."""
 
 
 def look(wanted: Wanted) -> Outcome:
     have = wanted.memory or room()
     if have is None:
         return skipped("this system does not tell its memory", "Name it with --memory.")
-    least = OTHERS + LEAST * wanted.worker_count
-    if least > have:
-        return failed(
-            f"{megabytes(have)}, and {wanted.worker_count} scorers of even a small model take {megabytes(least)}",
+    small = OTHERS + SMALL * wanted.worker_count
+    if small > have:
+        count = wanted.worker_count
+        return warning(
+            f"{megabytes(have)}, and {count} scorers of a small scikit-learn model take {megabytes(small)}",
             "Ask for fewer with --worker-count (WORKER_COUNT), or for more memory.",
         )
     return ok(f"{megabytes(have)}; what the scorers of a model take, `scorewright doctor BUNDLE` measures")

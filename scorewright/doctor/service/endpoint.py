@@ -107,6 +107,13 @@ class Endpoint:
         """What further checks say if the service cannot be reached; None if it can."""
         return skipped("the service cannot be reached") if isinstance(self.first, ServiceError) else None
 
+    @property
+    def unscored(self) -> Outcome | None:
+        """The same of checks that ask for a score, which would wait for a model that is still loaded."""
+        if isinstance(self.first, Answered) and self.first.status == 503:
+            return skipped("requests are not scored now")
+        return self.silent
+
     @cached_property
     def addresses(self) -> list[str]:
         """What the host's name leads to."""

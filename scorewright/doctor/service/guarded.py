@@ -16,8 +16,8 @@ GUARDED = (401, 403)
 
 
 def look(endpoint: Endpoint) -> Outcome:
-    if endpoint.silent:
-        return endpoint.silent
+    if endpoint.unscored:
+        return endpoint.unscored
     answered = endpoint.ask("POST", "/score", b"{}")
     if answered.status in GUARDED:
         return ok(f"without a key, a request is answered {answered.status}")

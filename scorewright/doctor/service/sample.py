@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def look(endpoint: Endpoint) -> Outcome:
-    if endpoint.silent:
-        return endpoint.silent
+    if endpoint.unscored:
+        return endpoint.unscored
     bundle = endpoint.bundle
     if bundle is None:
         return skipped("no bundle is named", "Name the one that it serves with --bundle.")
