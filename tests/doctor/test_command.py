@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from scorewright.cli_doctor import _table
-from scorewright.doctor.finding import Check, Finding, failed, ok
+from scorewright.doctor.finding import Check, Finding, Outcome, failed, ok
 from scorewright.doctor.machine.checks import CHECKS
 from scorewright.doctor.runner import examine
 from scorewright.errors import BundleError
@@ -53,11 +53,11 @@ def test_a_bad_setting_of_the_environment_is_a_finding(command: Command, monkeyp
 
 
 def test_what_fails_by_an_error_does_not_keep_others_from_looking() -> None:
-    def breaks(_: None) -> object:
+    def breaks(_: None) -> Outcome:
         raise BundleError("gone", hint="Make it.")
 
     checks = [Check("a", "a", breaks), Check("b", "b", lambda _: ok("there"))]
-    first, second = examine(checks, None)  # type: ignore[arg-type]
+    first, second = examine(checks, None)
     assert (first.result, first.said, first.remedy) == ("failed", "gone", "Make it.")
     assert second.result == "ok"
 
