@@ -153,6 +153,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() not in _VERSIONS:
             self._stop(505, "The service speaks HTTP/1.1 and HTTP/1.0.")
         if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._stop(405, azureml.METHOD_NOT_ALLOWED)
             # Nothing is started: _feed() begins again without the header.
             return
         before = self.cycle
@@ -248,8 +250,6 @@ class HttpProtocol(HttpToolsProtocol):
                 return
 
     def _begin_again(self) -> None:
-        if self.parser.get_method() == b"CONNECT":
-            self._stop(405, azureml.METHOD_NOT_ALLOWED)
         kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
         line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         keeps = self.parser.should_keep_alive()
@@ -290,6 +290,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _end(self, words: bytes) -> None:
         """Write the last words; what still comes is thrown away until the client has read them."""
         self._deaf = self._ended = True
+        if self.transport.is_closing():
+            return
         self.flow.held = False
         self.flow.resume_reading()
         self.transport.write(words)

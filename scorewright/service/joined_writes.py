@@ -20,9 +20,12 @@ class JoinedWrites(asyncio.Transport):
         self._transport = transport
         self._call_soon = call_soon
         self._pieces: list[Any] = []
+        self._ended = False
 
     def write(self, data: Any) -> None:
-        """asyncio.WriteTransport."""
+        """asyncio.WriteTransport. What comes after an end is dropped, as after a close."""
+        if self._ended:
+            return
         if not self._pieces:
             self._call_soon(self._flush)
         self._pieces.append(data)
@@ -39,6 +42,7 @@ class JoinedWrites(asyncio.Transport):
     def write_eof(self) -> None:
         """asyncio.WriteTransport."""
         self._flush()
+        self._ended = True
         self._transport.write_eof()
 
     def get_write_buffer_size(self) -> int:
@@ -74,4 +78,6 @@ class JoinedWrites(asyncio.Transport):
     def _flush(self) -> None:
         if self._pieces:
             pieces, self._pieces = self._pieces, []
-            self._transport.writelines(pieces)
+            # The client may have gone since they were written.
+            if not self._transport.is_closing():
+                self._transport.writelines(pieces)
