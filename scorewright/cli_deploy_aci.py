@@ -32,7 +32,7 @@ from scorewright.errors import UsageError
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from scorewright.deploy.aci import Aci
+    from scorewright.deploy.aci_target import Aci
     from scorewright.deploy.settings import DeploySettings
 
 aci = typer.Typer(
@@ -74,7 +74,7 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Run an image as a container group until it is healthy, and say how to reach it."""
-    from scorewright.deploy.aci import Aci
+    from scorewright.deploy.aci_target import Aci
     from scorewright.deploy.aci_place import CADDY, AciPlace
     from scorewright.deploy.aci_plan import make_plan
     from scorewright.deploy.arm import Arm
@@ -137,7 +137,7 @@ def delete(name: Name, subscription: Subscription, resource_group: Group, as_jso
 
 def _there(subscription: str, resource_group: str) -> Aci:
     """What is deployed is found by its name alone: neither a region nor an address matters."""
-    from scorewright.deploy.aci import Aci
+    from scorewright.deploy.aci_target import Aci
     from scorewright.deploy.aci_place import AciPlace
     from scorewright.deploy.arm import Arm
 

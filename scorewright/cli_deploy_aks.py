@@ -29,7 +29,7 @@ from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
-    from scorewright.deploy.aks import Aks
+    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.settings import DeploySettings
 
 aks = typer.Typer(
@@ -73,7 +73,7 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Apply an image to a cluster, wait until its pods are ready, and say how to reach them."""
-    from scorewright.deploy.aks import Aks
+    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.aks_place import AksPlace
     from scorewright.deploy.preflight import require_guarded
 
@@ -115,9 +115,9 @@ def traffic(
     as_json: AsJson = False,
 ) -> None:
     """Divide the requests between blue and green."""
-    from scorewright.deploy.aks_traffic import parse
+    from scorewright.deploy.shares import read_shares
 
-    found = _there(namespace, context).traffic(name, parse(shares) if shares else None)
+    found = _there(namespace, context).traffic(name, read_shares(shares) if shares else None)
     show(found if as_json else f"{name}: {', '.join(f'{slot} {share} %' for slot, share in found.items())}")
 
 
@@ -148,7 +148,7 @@ def delete(name: Name, namespace: Space, context: Context = None, as_json: AsJso
 
 
 def _there(namespace: str, context: str | None) -> Aks:
-    from scorewright.deploy.aks import Aks
+    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.aks_place import AksPlace
 
     return Aks(AksPlace(namespace, context=context))

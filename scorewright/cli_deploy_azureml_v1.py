@@ -31,7 +31,7 @@ from scorewright.cli_deploy_output import (
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
-    from scorewright.deploy.azureml_v1 import AzuremlV1
+    from scorewright.deploy.azureml_v1_target import AzuremlV1
     from scorewright.deploy.azureml_v1_plan import Place
     from scorewright.deploy.settings import DeploySettings
 
@@ -194,7 +194,7 @@ def _place(
 def _target(
     subscription: str | None, resource_group: str | None, workspace: str | None, *, insecure: bool = False
 ) -> AzuremlV1:
-    from scorewright.deploy.azureml_v1 import AzuremlV1
+    from scorewright.deploy.azureml_v1_target import AzuremlV1
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 
     return AzuremlV1(AzuremlWorkspace.find(subscription, resource_group, workspace), insecure=insecure)

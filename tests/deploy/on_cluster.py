@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scorewright.deploy.aks import Aks
+from scorewright.deploy.aks_target import Aks
 from scorewright.deploy.aks_place import AksPlace
 from scorewright.deploy.settings import DeploySettings
 

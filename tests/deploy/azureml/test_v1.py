@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.deploy.azureml_v1 import AzuremlV1
+from scorewright.deploy.azureml_v1_target import AzuremlV1
 from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, OnAci, OnAks, OnAksEndpoint
 from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 from scorewright.deploy.settings import DeploySettings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.deploy.azureml_v1 import AzuremlV1
+from scorewright.deploy.azureml_v1_target import AzuremlV1
 from scorewright.deploy.azureml_v1_objects import deployment_config, environment, inference_config
 from scorewright.deploy.azureml_v1_plan import OnAci, OnAks, OnAksEndpoint, OnThisMachine
 from scorewright.deploy.settings import DeploySettings
