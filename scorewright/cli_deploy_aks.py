@@ -25,7 +25,6 @@ from scorewright.cli_deploy_output import (
     show_status,
     shown_only,
 )
-from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
@@ -73,9 +72,10 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Apply an image to a cluster, wait until its pods are ready, and say how to reach them."""
-    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.aks_place import AksPlace
+    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.preflight import require_guarded
+    from scorewright.notebook import prepare
 
     place = AksPlace(
         namespace,
@@ -148,7 +148,7 @@ def delete(name: Name, namespace: Space, context: Context = None, as_json: AsJso
 
 
 def _there(namespace: str, context: str | None) -> Aks:
-    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.aks_place import AksPlace
+    from scorewright.deploy.aks_target import Aks
 
     return Aks(AksPlace(namespace, context=context))

@@ -29,7 +29,6 @@ from scorewright.cli_deploy_output import (
     show_status,
     shown_only,
 )
-from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
@@ -76,11 +75,12 @@ def apply(
 ) -> None:
     """Run an image behind an online endpoint until it answers, and say how to reach it."""
     from scorewright.bundle import Bundle
-    from scorewright.deploy.azureml_target import Azureml
     from scorewright.deploy.azureml_plan import Kubernetes, Managed
+    from scorewright.deploy.azureml_target import Azureml
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
     from scorewright.deploy.sample import curl_file_line
     from scorewright.errors import UsageError
+    from scorewright.notebook import prepare
 
     if with_model and bundle is None:
         raise UsageError("--with-model: which model?", hint="Name the bundle with --bundle.")

@@ -21,6 +21,7 @@ from scorewright.deploy.azureml_v1_plan import (
     OnAksEndpoint,
     model_arguments,
 )
+from scorewright.deploy.azureml_v1_versions import described, put_version, remove_version, versions_of
 from scorewright.deploy.http import score
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
@@ -172,6 +173,11 @@ class AzuremlV1:
         with self._connected() as ws, told_by_v1(f"deleting {name}"):
             _named(ws, name).delete()
 
+    def delete_version(self, name: str, version: str) -> None:
+        """Remove one version of an AKS endpoint. Raises DeployError while requests are sent to it."""
+        with self._connected() as ws:
+            remove_version(_named(ws, name), version, self.wait)
+
     def deployments(self) -> list[Status]:
         """All services that were deployed here, by name."""
         with self._connected() as ws, told_by_v1("services"):
@@ -212,6 +218,8 @@ class AzuremlV1:
                 hint="Choose another --name.",
             )
         with told_by_v1(f"deploying {plan.name}"):
+            if known is not None and isinstance(plan.place, OnAksEndpoint):
+                return put_version(known, plan, plan.place, model, inference, wait=self.wait, report=report)
             if known is not None:
                 return _changed(known, plan, model, inference, report)
             report(f"deploying {plan.name}")
@@ -220,19 +228,11 @@ class AzuremlV1:
 
 def _changed(service: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
     """A service that is there, brought to what was planned as far as v1 can change one."""
-    place, change, doing = plan.place, service.update, f"updating {plan.name}"
-    if isinstance(place, OnAksEndpoint):
-        there = place.version in (service.versions or {})
-        doing = f"{'updating' if there else 'making'} the version {place.version} of {plan.name}"
-        change = service.update_version if there else service.create_version
     _, given = plan.deployment
-    takes = {*inspect.signature(change).parameters}
-    if isinstance(place, OnAksEndpoint):
-        # azureml-core 1.61 fails on them: it takes an endpoint for a service, and looks for the one's sizes there.
-        takes -= {"cpu_cores", "memory_gb"}
+    takes = {*inspect.signature(service.update).parameters}
     left = sorted({*given} - takes - {"compute_target_name", "namespace"})
-    report(f"{doing}; v1 cannot set its {', '.join(left)}" if left else doing)
-    change(models=[model], inference_config=inference, **{key: given[key] for key in given if key in takes})
+    report(f"updating {plan.name}; v1 cannot set its {', '.join(left)}" if left else f"updating {plan.name}")
+    service.update(models=[model], inference_config=inference, **{key: given[key] for key in given if key in takes})
     return service
 
 
@@ -260,7 +260,7 @@ def _status(service: Any) -> Status:
         name=str(service.name),
         target="azureml-v1",
         image=str(getattr(service, "image_id", None) or ""),
-        state=str(service.state),
+        state="; ".join([str(service.state), *(described(name, one) for name, one in versions_of(service).items())]),
         healthy=service.state == "Healthy",
         url=str(service.scoring_uri or ""),
         detail=str(error.get("message", "")),
