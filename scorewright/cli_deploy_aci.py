@@ -79,7 +79,7 @@ def apply(
     from scorewright.deploy.arm import Arm
     from scorewright.deploy.preflight import require_guarded
     from scorewright.deploy.sample import curl_file_line
-    from scorewright.notebook import prepare
+    from scorewright.image_preparation import prepare
 
     place = AciPlace(
         subscription,

@@ -75,7 +75,7 @@ def apply(
     from scorewright.deploy.aks_place import AksPlace
     from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.preflight import require_guarded
-    from scorewright.notebook import prepare
+    from scorewright.image_preparation import prepare
 
     place = AksPlace(
         namespace,

@@ -80,7 +80,7 @@ def apply(
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
     from scorewright.deploy.sample import curl_file_line
     from scorewright.errors import UsageError
-    from scorewright.notebook import prepare
+    from scorewright.image_preparation import prepare
 
     if with_model and bundle is None:
         raise UsageError("--with-model: which model?", hint="Name the bundle with --bundle.")

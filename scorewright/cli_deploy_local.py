@@ -84,7 +84,7 @@ def apply(
     from scorewright.bundle import Bundle
     from scorewright.deploy.local_plan import ROUTER_IMAGE
     from scorewright.deploy.local_target import Local
-    from scorewright.notebook import checked_image
+    from scorewright.image_preparation import checked_image
     from scorewright.registry.reference import bundle_or_image
 
     if router_image and not deployment:

@@ -23,6 +23,7 @@ from scorewright.deploy.azureml_v1_plan import (
 )
 from scorewright.deploy.azureml_v1_versions import described, put_version, remove_version, versions_of
 from scorewright.deploy.http import score
+from scorewright.deploy.settings import without_secrets
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
 
@@ -143,7 +144,7 @@ class AzuremlV1:
                     service.wait_for_deployment(show_output=False, timeout_sec=self.wait)
                 state = str(service.state)
             if state != "Healthy":
-                raise _failed(service, plan.name, state)
+                raise self._failed(service, plan, state)
             return AzuremlV1Deployment(self, plan.name, str(service.scoring_uri))
 
     def get(self, name: str) -> AzuremlV1Deployment:
@@ -208,6 +209,21 @@ class AzuremlV1:
         credential = self.credential or _login()
         return TokenAuthentication(lambda audience: credential.get_token(f"{audience.rstrip('/')}/.default").token)
 
+    def _failed(self, service: Any, plan: AzuremlV1Plan, state: str) -> DeployError:
+        if state in ("Transitioning", "Unschedulable"):
+            return DeployError(
+                f"{plan.name} is {state} after {self.wait} s, and Azure goes on by itself.",
+                hint="Run the same command again to wait on; `scorewright deploy azureml-v1 logs` shows what it says.",
+            )
+        with told_by_v1(f"logs of {plan.name}"):
+            lines = str(service.get_logs(num_lines=LAST_LINES) or "").strip().splitlines()[-LAST_LINES:]
+        why = (getattr(service, "error", None) or {}).get("message", "").rstrip(".")
+        said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
+        text = f"{plan.name} is {state}{f': {why}' if why else ''}. Its last lines:\n{said}"
+        return DeployError(
+            without_secrets(text, plan.settings.revealed()), hint="`scorewright check BUNDLE` tries the script here."
+        )
+
     def _send(self, ws: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
         from azureml.core import Model
 
@@ -264,17 +280,6 @@ def _status(service: Any) -> Status:
         healthy=service.state == "Healthy",
         url=str(service.scoring_uri or ""),
         detail=str(error.get("message", "")),
-    )
-
-
-def _failed(service: Any, name: str, state: str) -> DeployError:
-    with told_by_v1(f"logs of {name}"):
-        lines = str(service.get_logs(num_lines=LAST_LINES) or "").strip().splitlines()[-LAST_LINES:]
-    why = (getattr(service, "error", None) or {}).get("message", "").rstrip(".")
-    said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
-    return DeployError(
-        f"{name} is {state}{f': {why}' if why else ''}. Its last lines:\n{said}",
-        hint="`scorewright check BUNDLE` tries the script here.",
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,7 @@ from scorewright.deploy.azureml_v1_target import AzuremlV1
 from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
-from tests.deploy.standin.answer import arm_error
+from tests.deploy.standin.answer import QUOTA, arm_error
 from tests.deploy.standin.azureml import WORKSPACE
 from tests.deploy.standin.login import LoggedIn, LoggedOut
 
@@ -215,6 +217,27 @@ def test_one_that_fails_shows_its_last_lines(target: AzuremlV1, v1: V1, hand_mad
     assert apply(target, hand_made).status().healthy
 
 
+def test_a_key_that_is_logged_is_not_shown(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    v1.state, v1.log = "Failed", "the key is hunter2"
+    with pytest.raises(DeployError, match="the key is \\*\\*\\*"):
+        apply(target, hand_made, auth="key", secrets={"KEY": "hunter2"}, auth_keys=("KEY",))
+
+
+def test_what_takes_too_long_is_left_to_azure_and_waited_for_again(
+    ours: AzuremlWorkspace, v1: V1, hand_made: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The SDK sleeps for 5 s between two looks.
+    clock = SimpleNamespace(time=time.time, sleep=lambda _: time.sleep(0.01))
+    monkeypatch.setattr("azureml.core.webservice.webservice.time", clock)
+    target = AzuremlV1(ours, insecure=True, wait=1, credential=LoggedIn())
+    v1.state = "Transitioning"
+    with pytest.raises(DeployError, match="churn is Transitioning after 1 s, and Azure goes on by itself"):
+        apply(target, hand_made)
+    v1.state = "Healthy"
+    assert apply(AzuremlV1(ours, insecure=True, credential=LoggedIn()), hand_made).status().healthy
+    assert (len(v1.models), list(v1.services)) == (1, ["churn"])
+
+
 def test_a_service_of_somebody_elses_is_left_alone(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
     apply(target, hand_made)
     v1.services["churn"]["kvTags"] = {}
@@ -234,12 +257,20 @@ def test_a_service_of_somebody_elses_is_left_alone(target: AzuremlV1, v1: V1, ha
     ],
 )
 def test_refusals_are_told_in_words(
-    target: AzuremlV1, hand_made: Bundle, standin: StandIn, method: str, path: str, said: str
+    target: AzuremlV1, v1: V1, hand_made: Bundle, standin: StandIn, method: str, path: str, said: str
 ) -> None:
     standin.fail(method, path, arm_error(403, "AuthorizationFailed", "You may not do that."))
     with pytest.raises(DeployError, match=said) as caught:
         apply(target, hand_made)
-    assert "hunter2" not in caught.value.message
+    assert "c2VjcmV0" not in caught.value.message, "the signature of an upload"
+    assert apply(target, hand_made).status().healthy, "applied again, it goes on"
+    assert (len(v1.models), list(v1.services)) == (1, ["churn"])
+
+
+def test_a_quota_is_told_with_azures_words(target: AzuremlV1, hand_made: Bundle, standin: StandIn) -> None:
+    standin.fail("POST", "/services$", QUOTA)
+    with pytest.raises(DeployError, match=r"deploying churn: Azure ML refuses: .*QuotaExceeded"):
+        apply(target, hand_made)
 
 
 def test_nobody_is_logged_in(ours: AzuremlWorkspace, v1: V1) -> None:

@@ -180,6 +180,8 @@ class V1:
     def _operation(self, _: Call, number: str) -> Answer:
         service = self.services[self._operations[number]]
         service["state"] = self.state
+        if self.state == "Transitioning":
+            return Answer(200, {"state": "Running", "error": None, "operationType": "Service"})
         done = self.state == "Healthy"
         why = None if done else {"code": "AciDeploymentFailed", "message": "The container crashed.", "details": []}
         service["error"] = why
