@@ -69,3 +69,15 @@ def test_everything_public_is_exported() -> None:
         assert getattr(scorewright, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         scorewright.nothing  # noqa: B018
+
+
+def test_what_is_said_to_be_proven_is_tested_by_tests_that_exist() -> None:
+    text = (ROOT / "docs/deploy.md").read_text()
+    named = re.findall(r"`((?:tests/)?[\w/]*test_\w+\.py)?(?:::(test_\w+))?`", text)
+    file = ROOT
+    for path, test in (pair for pair in named if any(pair)):
+        if path:
+            file = ROOT / path if path.startswith("tests/") else ROOT / "tests/deploy" / path
+        assert file.is_file(), f"docs/deploy.md names {path}"
+        assert not test or f"def {test}(" in file.read_text(), f"docs/deploy.md names {path}::{test}"
+    assert len(named) > 40
