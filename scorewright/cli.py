@@ -208,6 +208,15 @@ def serve(
         int | None,
         typer.Option("--health-port", "--health_port", help="A second port, if SEPERATE_HEALTH_ENDPOINT is true."),
     ] = None,
+    keys_path: Annotated[
+        Path | None, typer.Option(help="A file of keys that requests may carry, one a line, or a folder of them.")
+    ] = None,
+    token_issuer: Annotated[
+        str | None, typer.Option(help="The OpenID Connect issuer whose tokens requests may carry.")
+    ] = None,
+    token_audience: Annotated[str | None, typer.Option(help="Whom these tokens must be for.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The certificate for HTTPS, with its chain, in PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     worker_count: Annotated[
         int | None,
         typer.Option("--worker-count", "--worker_count", help="Scorer processes; by default $WORKER_COUNT or 1."),
@@ -266,6 +275,11 @@ def serve(
         host=host,
         port=port,
         health_port=health_port,
+        keys_path=keys_path,
+        token_issuer=token_issuer,
+        token_audience=token_audience,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         worker_count=worker_count,
         cors_origins=access_control_allow_origins,
         app_insights_key=appinsights_instrumentation_key,
