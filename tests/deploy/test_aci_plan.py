@@ -173,7 +173,7 @@ def test_what_may_fail_on_capacity_is_noted() -> None:
         ({"memory": "241g"}, "31 vCPU and 240 GB"),
         ({"replicas": 2}, "it has no replicas and does not scale"),
         ({"autoscale": {"max": 2}}, "it has no replicas and does not scale"),
-        ({"auth": "key"}, "the service that would have to ask for one, and it cannot yet"),
+        ({"auth": "key"}, r"which key\? The service is given yours, and makes none"),
         ({"tags": {f"t{number}": "" for number in range(50)}}, "51 tags are more than .*: 50"),
         ({"tags": {"a/b": ""}}, "without"),
         ({"tags": {"a": "x" * 257}}, "up to 256 characters, it has 257"),

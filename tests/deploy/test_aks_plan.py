@@ -267,7 +267,7 @@ def test_no_secret_is_shown_anywhere(tmp_path: Path) -> None:
 def test_what_is_not_there_yet_is_said() -> None:
     notes = plan("acme.azurecr.io/churn:3", place={"queue_target": 4}).describe()
     assert "a tag may be another image tomorrow" in notes
-    assert "this release's service asks for no key" in notes
+    assert "it asks for no key" in notes
     assert "this release's service does not tell it yet" in notes
 
 
@@ -277,7 +277,7 @@ def test_what_is_not_there_yet_is_said() -> None:
         ({"name": "Churn"}, "'Churn' cannot be a deployment's name on a cluster: it takes 1 to 50 lower-case"),
         ({"name": "c" * 51}, "1 to 50"),
         ({"name": "1c"}, "a letter first"),
-        ({"auth": "key"}, "the service that would have to ask for one, and it cannot yet"),
+        ({"auth": "key"}, r"which key\? The service is given yours, and makes none"),
         ({"replicas": 1001}, "at most 1000"),
         ({"tags": {"a b": ""}}, "Kubernetes takes no such name"),
         ({"replicas": 2, "place": {"queue_target": 3}}, "--queue-target is for replicas that scale"),

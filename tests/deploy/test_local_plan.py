@@ -122,7 +122,7 @@ def test_the_name_is_the_images(image: str, name: str) -> None:
         ({"port": 70000}, "70000 is no port"),
         ({"replicas": 2}, "one container: there are no replicas"),
         ({"autoscale": {"max": 3}}, "one container: there are no replicas"),
-        ({"auth": "key"}, "the service that would have to ask for one, and it cannot yet"),
+        ({"auth": "key"}, r"which key\? The service is given yours, and makes none"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, Any], message: str) -> None:
