@@ -55,7 +55,16 @@ def fixed() -> AksPlan:
     return plan(place={"gateway": "shared/front"}, replicas=4)
 
 
-PLANS = {"plain": plain, "everything": everything, "fixed": fixed}
+def keyed() -> AksPlan:
+    return plan(
+        auth="key",
+        auth_keys=("ONE", "TWO"),
+        secrets={"ONE": "a" * 20, "TWO": "b" * 20, "X": "y"},
+        env={"SCOREWRIGHT_TOKEN_ISSUER": "https://issuer.example"},
+    )
+
+
+PLANS = {"plain": plain, "everything": everything, "fixed": fixed, "keyed": keyed}
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +271,34 @@ def test_no_secret_is_shown_anywhere(tmp_path: Path) -> None:
     written = "".join(path.read_text("utf-8") for path in todo.write(tmp_path))
     assert "hunter2" not in f"{todo} {todo!r} {todo.describe()} {todo.to_dict()} {written}"
     assert "base/secrets/API_KEY" in todo.describe()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_keys_are_a_mounted_secret_whose_name_stays(built: Built, overlay: str) -> None:
+    objects = built["keyed", overlay]
+    secrets = {one["metadata"]["name"]: one for one in objects if one["kind"] == "Secret"}
+    for pods in (one for one in objects if one["kind"] == "Deployment"):
+        spec = pods["spec"]["template"]["spec"]
+        mounted = next(one["secret"] for one in spec["volumes"] if one["name"] == "keys")
+        assert mounted == {
+            "secretName": "churn-keys" + pods["metadata"]["name"].removeprefix("churn"),
+            "defaultMode": 0o440,
+        }
+        assert sorted(secrets[mounted["secretName"]]["data"]) == ["primary", "secondary"]
+        (container,) = spec["containers"]
+        assert {"name": "SCOREWRIGHT_KEYS_PATH", "value": "/etc/scorewright/keys"} in container["env"]
+        assert {"name": "keys", "mountPath": "/etc/scorewright/keys", "readOnly": True} in container["volumeMounts"]
+        variables = next(one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one)
+        assert list(secrets[variables]["data"]) == ["X"]
+    for policy in (one for one in objects if one["kind"] == "NetworkPolicy"):
+        assert {"protocol": "TCP", "port": 443} in policy["spec"]["egress"][0]["ports"]
+
+
+def test_no_key_is_in_the_files(tmp_path: Path) -> None:
+    todo = keyed()
+    written = "".join(path.read_text("utf-8") for path in todo.write(tmp_path))
+    assert "aaaa" not in f"{todo} {todo!r} {todo.describe()} {todo.to_dict()} {written}"
+    assert "asks for no key" not in todo.describe()
 
 
 def test_what_is_not_there_yet_is_said() -> None:
