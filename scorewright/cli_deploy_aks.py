@@ -66,6 +66,9 @@ def apply(
     queue_target: Annotated[
         int | None, typer.Option(help="Scale by the requests that wait in a replica, too: so many on average.")
     ] = None,
+    metrics_namespace: Annotated[
+        str | None, typer.Option(help="The namespace of Prometheus, which may ask the pods for their metrics.")
+    ] = None,
     bundle: BundleFolder = None,
     unchecked: Unchecked = False,
     insecure: Insecure = False,
@@ -89,6 +92,7 @@ def apply(
         hostname=hostname,
         tls_secret=tls_secret,
         queue_target=queue_target,
+        metrics_namespace=metrics_namespace,
     )
     target = Aks(place)
     todo = target.plan(settings)

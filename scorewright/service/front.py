@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from scorewright.service.counters import Counters
     from scorewright.service.http_server import HttpServer
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
@@ -31,13 +32,22 @@ LAST_WORDS_SECONDS = 1.0
 
 
 class Front:
-    """An engine, and the HTTP server in front of it."""
+    """An engine, and the HTTP server in front of it. `number` is its own among the fronts that share the counters."""
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: Sequence[socket.socket], logger: logging.Logger
+        self,
+        settings: Settings,
+        target: Target,
+        listeners: Sequence[socket.socket],
+        logger: logging.Logger,
+        counters: Counters,
+        number: int,
     ) -> None:
         count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
-        self.engine = Engine(Limits.of(settings), count)
+        own = counters.fronts[number]
+        own.begin()
+        self.engine = Engine(Limits.of(settings), count, own)
+        self._counters = counters
         self._settings = settings
         self._target = target
         self._listeners = listeners
@@ -94,6 +104,7 @@ class Front:
         from scorewright.service.batch.jobs import Jobs
         from scorewright.service.batch.roots import Roots
         from scorewright.service.http_server import HttpServer
+        from scorewright.service.metrics import Metrics
         from scorewright.service.score_route import ScoreRoute
         from scorewright.service.v2_route import V2Route
 
@@ -126,6 +137,7 @@ class Front:
                 pages=bool(settings.cors_origins),
             )
         jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))
+        metrics = Metrics(self._counters, self.engine, jobs, self._target, settings)
         return HttpServer.of(
             app.App(
                 score,
@@ -134,6 +146,7 @@ class Front:
                     self._target,
                     self.engine,
                     jobs,
+                    metrics,
                     path_prefix=settings.service_path_prefix,
                     guarded=gate is not None,
                 ),

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from scorewright.errors import RequestError
+from scorewright.service.counters import Kind
 from scorewright.service.keys import Keys
 from scorewright.service.protocols import azureml, oip
 from scorewright.service.route import Route
@@ -129,6 +130,7 @@ class Gate(Route):
             headers = azureml.error_headers(status)
             body = oip.error_body(refusal.message) if is_v2(path) else azureml.error_body(refusal.message)
             headers += _challenges(path, status)
+        self._counters.answered(Kind.SCORE if path == "/score" else Kind.OTHER, status)
         if _small(scope):
             await self._answer(send, ids, status, headers, body)
         else:

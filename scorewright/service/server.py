@@ -14,12 +14,14 @@ from scorewright.service import log
 from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
+from scorewright.service.counters import Counters
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import Fronts
 from scorewright.service.listener import listen
 from scorewright.service.order import Order
 from scorewright.service.pool import ScorerPool
+from scorewright.service.scorer_process import MAIN_FRONT
 from scorewright.service.target import Target, loopback
 
 if TYPE_CHECKING:
@@ -94,17 +96,19 @@ class _Service:
     async def run(self) -> None:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
-        front = Front(settings, self._target, self._listeners, self._log)
+        counters = Counters.create(settings.fronts)
+        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT)
         ports = [listener.getsockname()[1] for listener in self._listeners]
         address = settings.host or self._target.host, ports
         with _signals() as (stop, hurry):
-            fronts = Fronts(settings.fronts - 1, settings, address, self._log)
+            fronts = Fronts(settings.fronts - 1, settings, address, self._log, counters)
             pool = ScorerPool(
                 count=settings.worker_count,
                 order=self._order(),
                 environment=self._target.environment(settings),
                 engine=front.engine,
                 audience=fronts,
+                counters=counters.main,
                 logger=self._log,
             )
             jobs = Supervisor(settings, self._target, self._roots, self._log)

@@ -74,8 +74,8 @@ def test_a_deployment_with_keys(
     logged = handle.logs()
     assert FIRST not in logged
     assert "asks for no key" not in logged
-    words = ["docker", "exec", name, "ls", "-ln", "/run/scorewright/keys"]
-    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    listing = ["docker", "exec", name, "ls", "-ln", "/run/scorewright/keys"]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     assert "-r-------- 1 10001 10001" in listed
     began = container.attrs["State"]["StartedAt"]
     give_keys(container, {"primary": THIRD, "secondary": SECOND}, None)

@@ -167,6 +167,12 @@ def test_the_description_says_so(client: httpx.Client) -> None:
     assert "Bearer" in client.get("/swagger.json", headers=bearer(PRIMARY)).json()["securityDefinitions"]
 
 
+def test_what_is_refused_is_counted(client: httpx.Client) -> None:
+    client.post("/score", json={"echo": 1})
+    counted = client.get("/metrics", headers=bearer(PRIMARY)).text
+    assert [line for line in counted.splitlines() if "401" in line and not line.endswith(" 0")], counted
+
+
 def test_the_keys_are_nowhere(client: httpx.Client, server: Server) -> None:
     refused = client.post("/score?secret=no", json={"echo": 1}, headers=bearer(WRONG))
     server.line(r"POST /score 401 \S+ms \d+$|POST /score\?secret=no 401|POST /score 401")
