@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import TYPE_CHECKING
 
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
+from scorewright.service.certificate import Certificate
 from scorewright.service.engine import Engine
+from scorewright.service.gate import Gate, Guard
 from scorewright.service.http_limits import HttpLimits
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
@@ -50,6 +53,8 @@ class Front:
         self._target = target
         self._listeners = listeners
         self._log = logger
+        self._guard = Guard.of(settings, logger)
+        self._certificate = Certificate.of(settings, logger)
         self._http: HttpServer | None = None
 
     async def serve(self) -> None:
@@ -58,7 +63,11 @@ class Front:
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()
-        await self._http.serve(sockets=list(self._listeners))
+        async with contextlib.AsyncExitStack() as stack:
+            for watched in (self._guard, self._certificate):
+                if watched is not None:
+                    await stack.enter_async_context(watched.watching())
+            await self._http.serve(sockets=list(self._listeners))
 
     async def drain(self, serving: asyncio.Task[None], hurry: asyncio.Event) -> None:
         """Take no new connections, answer what has been accepted, and end.
@@ -118,16 +127,35 @@ class Front:
             log=self._log,
             access=settings.access_log,
         )
+        gate = None
+        if self._guard is not None:
+            gate = Gate(
+                self.engine,
+                self._guard,
+                own_headers=own,
+                log=self._log,
+                access=settings.access_log,
+                pages=bool(settings.cors_origins),
+            )
         jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))
         metrics = Metrics(self._counters, self.engine, jobs, self._target, settings)
         return HttpServer.of(
             app.App(
                 score,
                 v2,
-                app.build(self._target, self.engine, jobs, metrics, path_prefix=settings.service_path_prefix),
+                app.build(
+                    self._target,
+                    self.engine,
+                    jobs,
+                    metrics,
+                    path_prefix=settings.service_path_prefix,
+                    guarded=gate is not None,
+                ),
                 engine=self.engine,
                 own_headers=own,
                 cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
+                gate=gate,
             ),
             HttpLimits.of(settings),
+            self._certificate.context if self._certificate else None,
         )
