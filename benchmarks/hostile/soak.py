@@ -153,7 +153,7 @@ class Client:
         await reader.read(100)
         writer.transport.abort()
 
-    def _expect(self, right: bool, answer: bytes) -> None:  # noqa: FBT001 - what is expected
+    def _expect(self, right: bool, answer: bytes) -> None:
         if not right:
             self._seen.wrong.append(repr(answer[:300]))
 

@@ -19,3 +19,5 @@ class Order:
     max_body_bytes: int
     bundle: str | None = None
     debug_port: int | None = None
+    max_rows: int | None = None
+    max_json_depth: int = 64

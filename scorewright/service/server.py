@@ -166,6 +166,8 @@ class _Service:
             max_body_bytes=settings.max_body_bytes,
             bundle=None if target.bundle is None else str(target.bundle.root),
             debug_port=settings.debug_port,
+            max_rows=settings.max_rows,
+            max_json_depth=settings.max_json_depth,
         )
 
 
