@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scorewright import __version__
 from scorewright.errors import ServiceError
@@ -17,8 +17,11 @@ from scorewright.service.target import SERVER_VERSION
 if TYPE_CHECKING:
     import logging
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
+    from starlette.types import Receive, Scope, Send
+
+    from scorewright.service.app import App
     from scorewright.service.http_server import HttpServer
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
@@ -27,43 +30,92 @@ LAST_WORDS_SECONDS = 1.0
 """How long a service that must end at once still has to tell its clients so."""
 
 
+class Served:
+    """What a front serves at a time: the target, the engine that scores for it, and the application."""
+
+    def __init__(self, target: Target, engine: Engine) -> None:
+        self.target = target
+        self.engine = engine
+        self.app: App | None = None
+
+
+class Answering:
+    """The application that answers, changed between two requests. A request stays with the one it came to."""
+
+    app: App
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        """ASGI; without a coroutine of its own, since every request comes by."""
+        return self.app(scope, receive, send)
+
+
 class Front:
-    """An engine, and the HTTP server in front of it."""
+    """What is served, and the HTTP server in front of it.
+
+    `served` may be changed: another is prepared beside it, takes its place, and the former one finishes what it has.
+    """
 
     def __init__(
         self, settings: Settings, target: Target, listeners: Sequence[socket.socket], logger: logging.Logger
     ) -> None:
-        count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
-        self.engine = Engine(Limits.of(settings), count)
         self._settings = settings
-        self._target = target
         self._listeners = listeners
         self._log = logger
         self._http: HttpServer | None = None
+        self._answering = Answering()
+        self._former: set[Served] = set()
+        self.served = Served(target, self._engine(target, None))
 
     async def serve(self) -> None:
-        """Listen and answer, until drained."""
-        self._http = self._server()
+        """Listen and answer, until drained. Raises BundleError if the bundle's description is not usable."""
+        # The web framework takes a while to import: the scorers load the model meanwhile.
+        from scorewright.service.http_server import HttpServer
+
+        self._answering.app = self.served.app = self._application(self.served)
+        self._http = HttpServer.of(self._answering)
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()
         await self._http.serve(sockets=list(self._listeners))
+
+    async def prepare(self, target: Target) -> Served:
+        """What it would take to serve another target. Raises BundleError if its description is not usable."""
+        served = Served(target, self._engine(target, self.served.engine))
+        served.app = await asyncio.to_thread(self._application, served)
+        return served
+
+    def swap(self, served: Served) -> Served:
+        """Serve this from now on; what was served until now, which is to be given time by `finished`."""
+        former, self.served = self.served, served
+        if served.app is not None:
+            self._answering.app = served.app
+        served.engine.draining = former.engine.draining
+        self._former.add(former)
+        return former
+
+    async def finished(self, former: Served) -> None:
+        """Wait until all that it had accepted is answered."""
+        await former.engine.finished()
+        self._former.discard(former)
 
     async def drain(self, serving: asyncio.Task[None], hurry: asyncio.Event) -> None:
         """Take no new connections, answer what has been accepted, and end.
 
         Raises ServiceError if it had to hurry, and not every accepted request has been answered.
         """
-        self.engine.draining = True
-        if self.engine.starting:
+        engine = self.served.engine
+        for served in (self.served, *self._former):
+            served.engine.draining = True
+        if engine.starting:
             # What waits for init() has not been begun: it is not waited for.
-            self.engine.close(self.engine.state)
+            engine.close(engine.state)
         hurrying = asyncio.create_task(hurry.wait())
         if self._http is not None:
             await self._http.drain()
         await asyncio.wait({serving, hurrying}, return_when=asyncio.FIRST_COMPLETED)
         if hurry.is_set():
-            self.engine.abandon("The service was stopped before this request was answered.")
+            for served in (self.served, *self._former):
+                served.engine.abandon("The service was stopped before this request was answered.")
             await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
             serving.cancel()
             raise ServiceError(
@@ -73,47 +125,48 @@ class Front:
 
     async def refuse(self, serving: asyncio.Task[None], reason: str) -> None:
         """Refuse what waits and what comes, for as long as that takes, and end."""
-        self.engine.close(reason)
+        self.served.engine.close(reason)
         if self._http is not None:
             await self._http.drain()
         await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
         serving.cancel()
 
-    def _server(self) -> HttpServer:
-        # The web framework takes a while to import: the scorers load the model meanwhile.
+    def _engine(self, target: Target, before: Engine | None) -> Engine:
+        count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
+        return Engine(Limits.of(self._settings), count, before)
+
+    def _application(self, served: Served) -> App:
+        """The application of a target. What is to outlast a reload is made elsewhere and given to each."""
         from scorewright.service import app
         from scorewright.service.batch.jobs import Jobs
         from scorewright.service.batch.roots import Roots
-        from scorewright.service.http_server import HttpServer
         from scorewright.service.score_route import ScoreRoute
         from scorewright.service.v2_route import V2Route
 
-        settings = self._settings
+        settings, target, engine = self._settings, served.target, served.engine
         own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
         score = ScoreRoute(
-            self.engine,
+            engine,
             max_body_bytes=settings.max_body_bytes,
             own_headers=own,
             log=self._log,
             access=settings.access_log,
         )
         v2 = V2Route(
-            self.engine,
-            self._target,
+            engine,
+            target,
             version=__version__,
             max_body_bytes=settings.max_body_bytes,
             own_headers=own,
             log=self._log,
             access=settings.access_log,
         )
-        jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))
-        return HttpServer.of(
-            app.App(
-                score,
-                v2,
-                app.build(self._target, self.engine, jobs, path_prefix=settings.service_path_prefix),
-                engine=self.engine,
-                own_headers=own,
-                cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
-            )
+        jobs = Jobs(target, settings, Roots.of(settings.batch_data, settings.batch_roots))
+        return app.App(
+            score,
+            v2,
+            app.build(target, engine, jobs, path_prefix=settings.service_path_prefix),
+            engine=engine,
+            own_headers=own,
+            cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
         )

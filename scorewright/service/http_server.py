@@ -29,6 +29,7 @@ class HttpServer(uvicorn.Server):
         return cls(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 http=_protocol(),
                 ws="none",
                 proxy_headers=False,

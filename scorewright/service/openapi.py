@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from scorewright.errors import BundleError
 from scorewright.service import v2_openapi
+from scorewright.service.target import OPENAPI
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
     from scorewright.bundle import Bundle
     from scorewright.service.target import Target
 
-FILE = "openapi.json"
-
 
 def merged(app: FastAPI, target: Target) -> bytes:
     """One OpenAPI 3.1 document of the app's routes and the bundle's. Raises BundleError if the bundle's is none."""
     document = get_openapi(title=target.name, version=target.version, routes=app.routes)
-    described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle)
+    described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle, target.documents.get(OPENAPI))
     document["openapi"] = described.get("openapi", document["openapi"])
     document["info"] |= described.get("info", {})
     document["paths"] = {"/score": described["paths"]["/score"], **document["paths"], **v2_openapi.of_server()}
@@ -34,15 +33,11 @@ def merged(app: FastAPI, target: Target) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-def _of_bundle(bundle: Bundle) -> dict[str, Any]:
-    if FILE not in bundle.manifest.files:
+def _of_bundle(bundle: Bundle, described: Any) -> dict[str, Any]:
+    if described is None:
         return _UNKNOWN
-    try:
-        described = bundle.json(FILE)
-    except ValueError as error:
-        raise BundleError(f"{bundle.path(FILE)} is not JSON: {error}.") from error
     if not isinstance(described, dict) or "/score" not in described.get("paths", {}):
-        raise BundleError(f"{bundle.path(FILE)} does not describe the path /score.")
+        raise BundleError(f"{bundle.path(OPENAPI)} does not describe the path /score.")
     return described
 
 

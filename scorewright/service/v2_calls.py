@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from scorewright.contract.answer import Answer, answer
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class V2Calls:
-    """Makes calls of inference requests, for one bundle whose manifest `load` reads."""
+    """Makes calls of inference requests, for one bundle whose manifest `load` parses."""
 
     def __init__(self, script: EntryScript, load: Callable[[], Manifest], max_body_bytes: int) -> None:
         self.script = script
@@ -30,14 +29,14 @@ class V2Calls:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The bundle's manifest, read at the first request: it takes pydantic, which other scorers do without."""
+        """The bundle's manifest, parsed at the first request: it takes pydantic, which other scorers do without."""
         return self._load()
 
     @classmethod
     def ordered(cls, script: EntryScript, order: Order) -> Self | None:
         """For the bundle that a scorer is told to serve; None if it is none."""
-        folder = order.bundle
-        return None if folder is None else cls(script, lambda: _manifest(Path(folder)), order.max_body_bytes)
+        told = order.manifest
+        return None if told is None else cls(script, lambda: _manifest(told), order.max_body_bytes)
 
     def of(self, told: dict[str, str], body: memoryview) -> V2Call:
         """The call of a request with this head and body."""
@@ -99,10 +98,10 @@ class V2Call:
         return self._inference
 
 
-def _manifest(folder: Path) -> Manifest:
-    from scorewright.bundle import read_manifest
+def _manifest(told: str) -> Manifest:
+    from scorewright.bundle import Manifest
 
-    return read_manifest(folder)
+    return Manifest.model_validate_json(told)
 
 
 def _refused(refusal: Answer) -> Answer:

@@ -150,6 +150,14 @@ def alive(pid: int) -> bool:
     return True
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and not dead: one that nobody has waited for is."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until a condition is true; fail if it takes too long."""
     deadline = time.monotonic() + WAIT_SECONDS
