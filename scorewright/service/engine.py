@@ -220,7 +220,7 @@ class Engine:
         for answer in answers:
             if answer.more:
                 job = jobs[answer.number]
-                job.stream = Stream(worker, answer.number)
+                job.stream = Stream(worker, answer.number, self._limits.worker_silence)
                 if job.answer.done():
                     job.stream.cancel()
                 _settle(job, Streamed.begun(answer, job.stream))

@@ -65,8 +65,9 @@ def main() -> int:
         return 0
     order = Order(**json.loads(first[1]))
     current = log.Current()
-    logger = log.set_up(order.log_level, current)
-    user_log.take(order.log_level, current)
+    stdout = log.own_stdout()
+    logger = log.set_up(order.log_level, current, stdout)
+    user_log.take(order.log_level, current, stdout)
     try:
         script = _started(order)
         calls = Calls(script, V2Calls.ordered(script, order))

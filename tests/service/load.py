@@ -39,10 +39,14 @@ class Load:
         self.more(20)
         return self
 
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stop.set()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
+        self.stop()
         for thread in self._threads:
             thread.join()
 
