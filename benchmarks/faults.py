@@ -105,7 +105,7 @@ SCORERS = 2
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: a request that makes it (`do`), or a signal to a process that `victim` picks.
+    """A fault: a request that makes it (`do`), or a signal to one of the `victims`.
 
     `answer` is what that request itself is answered. `cuts` says that clients of the victim may be cut off.
     """
@@ -113,7 +113,7 @@ class Fault:
     name: str
     do: str = ""
     answer: str = ""
-    victim: Callable[[Server], int] | None = None
+    victims: Callable[[Server], list[int]] | None = None
     number: signal.Signals = signal.SIGKILL
     cuts: bool = False
     flags: tuple[str, ...] = ()
@@ -121,9 +121,9 @@ class Fault:
 
 
 FAULTS = (
-    Fault("A scorer is killed (SIGKILL)", victim=lambda server: server.scorers()[0]),
-    Fault("A scorer is sent SIGTERM", victim=lambda server: server.scorers()[0], number=signal.SIGTERM, replaced=False),
-    Fault("One of two fronts is killed", victim=lambda server: server.fronts()[0], cuts=True, replaced=False),
+    Fault("A scorer is killed (SIGKILL)", victims=lambda server: server.scorers()),
+    Fault("A scorer is sent SIGTERM", victims=lambda server: server.scorers(), number=signal.SIGTERM, replaced=False),
+    Fault("One of two fronts is killed", victims=lambda server: server.fronts(), cuts=True, replaced=False),
     Fault("run() segfaults", "segfault", DIED),
     Fault("run() ends the process", "end", DIED),
     Fault("run() runs out of memory (RLIMIT_AS)", "run_out_of_memory", FAILED, replaced=False),
@@ -150,6 +150,8 @@ class Outcome:
     own: list[str] = field(default_factory=list)
     recovered: float = 0.0
     points: int = 0
+    injected: int = 0
+    hit: list[int] = field(default_factory=list)
 
 
 def amid_requests(server: Server, inject: Callable[[], None]) -> None:
@@ -211,17 +213,28 @@ def run(fault: Fault, folder: Path, points: Sequence[Callable[[Server, Callable[
 
 
 def _inject(server: Server, fault: Fault, outcome: Outcome) -> None:
-    if fault.victim is not None:
-        victim = fault.victim(server)
-        os.kill(victim, fault.number)
-        if fault.number is signal.SIGKILL:
-            wait_until(lambda: not runs(victim))
-            wait_until(lambda: bool(server.fronts() if fault.cuts else server.scorers()))
+    outcome.injected += 1
+    if fault.victims is not None:
+        _signal(server, fault.victims, fault.number, outcome)
         return
     headers = {"x-scoring-timeout-ms": "500"} if "hang" in fault.do else {}
     answer = httpx.post(server.url + "/score", json={"do": fault.do}, headers=headers, timeout=WAIT_SECONDS)
     said = answer.json()
     outcome.own.append(said if answer.status_code == 200 else said["message"])
+
+
+def _signal(server: Server, victims: Callable[[Server], list[int]], number: signal.Signals, outcome: Outcome) -> None:
+    """Send it to one that has not had it yet, as soon as there is one."""
+    while True:
+        fresh = [pid for pid in victims(server) if pid not in outcome.hit]
+        if fresh or number is not signal.SIGKILL:
+            break
+        time.sleep(0.01)
+    victim = (fresh or victims(server))[0]
+    outcome.hit.append(victim)
+    os.kill(victim, number)
+    if number is signal.SIGKILL:
+        wait_until(lambda: not runs(victim))
 
 
 def _whole(server: Server) -> bool:
@@ -266,9 +279,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for one in outcomes:
         own = ", ".join(f"{one.own.count(said)} × “{said}”" for said in dict.fromkeys(one.own)) or "–"
         failed = ", ".join(f"{count} × {said}" for said, count in one.failed.items()) or "0"
-        injected = len(one.own) or one.points
         lines.append(
-            f"| {one.fault.name} | {injected} times at {one.points} points | {own} | {one.sent} | {one.answered} "
+            f"| {one.fault.name} | {one.injected} times at {one.points} points | {own} | {one.sent} | {one.answered} "
             f"| {failed} | {one.cut} | {one.lost} | {one.recovered:.1f} s |"
         )
     return "\n".join(lines) + "\n"

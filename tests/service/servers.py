@@ -127,9 +127,7 @@ class Server:
         return self.process.wait(WAIT_SECONDS)
 
     def _running(self, module: str) -> list[int]:
-        return [
-            pid for pid in children(self.process.pid) if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return [pid for pid in children(self.process.pid) if module.encode() in _command(pid)]
 
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -140,6 +138,14 @@ class Server:
 def children(parent: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
     return [int(pid) for pid in found.stdout.split()]
+
+
+def _command(pid: int) -> bytes:
+    """Its command line; nothing if it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def alive(pid: int) -> bool:

@@ -20,5 +20,5 @@ def test_every_request_beside_a_fault_is_accounted_for(fault: faults.Fault, tmp_
     assert outcome.answered + sum(outcome.failed.values()) + outcome.cut == outcome.sent
     assert outcome.cut == 0 or fault.cuts
     # Scored by itself when its scorer was killed: one at most.
-    assert sum(outcome.failed.values()) <= (1 if fault.replaced and fault.victim else 0)
+    assert sum(outcome.failed.values()) <= (1 if fault.replaced and fault.victims else 0)
     assert all(faults.DIED in said for said in outcome.failed)
