@@ -106,9 +106,8 @@ def test_what_a_scorer_has_started_ends_with_it(serve: Serve, tmp_path: Path) ->
     os.kill(scorer, signal.SIGKILL)
     server.line(f"Scorer {scorer} died")
     wait_until(lambda: not runs(child))
-    (replacement,) = server.scorers()
-    wait_until(lambda: len(children(replacement)) == 1)
-    (child,) = children(replacement)
+    wait_until(lambda: [len(children(pid)) for pid in server.scorers()] == [1])
+    (child,) = (one for pid in server.scorers() for one in children(pid))
     assert server.end() == 0
     wait_until(lambda: not runs(child))
 
