@@ -84,7 +84,7 @@ def apply(
     from scorewright.bundle import Bundle
     from scorewright.deploy.local_plan import ROUTER_IMAGE
     from scorewright.deploy.local_target import Local
-    from scorewright.notebook import checked_image
+    from scorewright.image_preparation import checked_image
     from scorewright.registry.reference import bundle_or_image
 
     if router_image and not deployment:
@@ -138,9 +138,9 @@ def traffic(
 ) -> None:
     """Share out an endpoint's requests among its deployments, without losing one."""
     from scorewright.deploy.local_target import Local
-    from scorewright.deploy.routes import read_weights
+    from scorewright.deploy.shares import read_shares
 
-    found = Local().traffic(name, read_weights(weights) if weights else None)
+    found = Local().traffic(name, read_shares(weights) if weights else None)
     show({**found} if as_json else "\n".join(f"{deployment:<10} {weight:3} %" for deployment, weight in found.items()))
 
 

@@ -26,6 +26,7 @@ SERVICE_AT = 80
 LEAVE_SECONDS = 5
 """How long a pod still takes requests after it has been told to end: until no gateway sends it any."""
 QUEUE_METRIC = "scorewright_queue_requests"
+METRICS_PATH = "/metrics"
 
 Object = dict[str, Any]
 
@@ -60,7 +61,7 @@ def deployment(settings: DeploySettings) -> Object:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": {NAME_LABEL: name}},
             "template": {
-                "metadata": {"labels": {NAME_LABEL: name}},
+                "metadata": {"labels": {NAME_LABEL: name}, "annotations": _scraped()},
                 "spec": {
                     "serviceAccountName": name,
                     "automountServiceAccountToken": False,
@@ -119,10 +120,10 @@ def service(name: str) -> Object:
 
 
 def network_policy(name: str, place: AksPlace) -> Object:
-    """Who may ask the pods: the namespace itself and the gateway's. They may ask nobody but for names."""
+    """Who may ask the pods: the namespace itself, the gateway's and Prometheus'. They may ask nobody but for names."""
+    others = dict.fromkeys(space for space in (place.gateway_parts[0], place.metrics_namespace) if space)
     peers: list[Object] = [{"podSelector": {}}]
-    if place.gateway_parts[0]:
-        peers.append({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.gateway_parts[0]}}})
+    peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}} for space in others]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -237,6 +238,15 @@ def _resources(settings: DeploySettings) -> Object:
         "memory": f"{math.ceil((settings.memory or MEMORY) / 2**20)}Mi",
     }
     return {"requests": asked, "limits": dict(asked)}
+
+
+def _scraped() -> Object:
+    """What a Prometheus that looks for annotations wants to know of a pod."""
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(SERVICE_PORT),
+        "prometheus.io/path": METRICS_PATH,
+    }
 
 
 def _probe(path: str, period: int, timeout: int, failures: int) -> Object:

@@ -67,9 +67,11 @@ class AksPlan:
             found.append("Whoever reaches the gateway can ask it: this release's service asks for no key.")
         if self.place.queue_target is not None:
             found.append(
-                f"The queue's length, {objects.QUEUE_METRIC}, must come from a metrics adapter: "
-                "this release's service does not tell it yet, and without it nothing is scaled down."
+                f"Prometheus and an adapter must hand on {objects.QUEUE_METRIC}, which the pods tell at "
+                f"{objects.METRICS_PATH}: without it nothing is scaled down."
             )
+        if self.place.queue_target is not None and self.place.metrics_namespace is None:
+            found.append("A Prometheus in another namespace reaches the pods only if --metrics-namespace names that.")
         return found
 
     @property

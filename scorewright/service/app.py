@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from scorewright.errors import RequestError
-from scorewright.service import batch_route, docs_page, openapi
+from scorewright.service import batch_route, docs_page, metrics_route, openapi
 from scorewright.service.batch_route import is_batch
+from scorewright.service.counters import Kind
 from scorewright.service.paths import Paths
 from scorewright.service.protocols import azureml
 from scorewright.service.refusal import ServiceMessage, refusal
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from scorewright.service.batch.jobs import Jobs
+    from scorewright.service.counters import FrontCounters
     from scorewright.service.engine import Engine
+    from scorewright.service.metrics import Metrics
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
     from scorewright.service.target import Target
@@ -95,7 +98,7 @@ class App:
         if self._engine.draining:
             extra.append((b"connection", b"close"))
 
-        send_identified = _with_headers(send, extra)
+        send_identified = _with_headers(send, extra, self._engine.counters)
         method, path = scope["method"], scope["path"]
         methods = self._paths.methods(path)
         if ids.refusal:
@@ -127,18 +130,19 @@ def _with_cors(send: Send, headers: azureml.Headers) -> Send:
     return send_more
 
 
-def _with_headers(send: Send, extra: azureml.Headers) -> Send:
-    """Send answers with these headers besides their own."""
+def _with_headers(send: Send, extra: azureml.Headers, counters: FrontCounters) -> Send:
+    """Send answers with these headers besides their own, and count them."""
 
     async def send_more(message: Message) -> None:
         if message["type"] == "http.response.start":
+            counters.answered(Kind.OTHER, message["status"])
             message["headers"] = [*message["headers"], *extra]
         await send(message)
 
     return send_more
 
 
-def build(target: Target, engine: Engine, jobs: Jobs, *, path_prefix: str = "") -> FastAPI:
+def build(target: Target, engine: Engine, jobs: Jobs, metrics: Metrics, *, path_prefix: str = "") -> FastAPI:
     """The routes beside `/score`. Raises BundleError if the bundle's openapi.json or examples are not usable."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -179,6 +183,7 @@ def build(target: Target, engine: Engine, jobs: Jobs, *, path_prefix: str = "") 
         state = ServiceReady(scorers=engine.scorers, reload=engine.reload)
         return Response(state.model_dump_json(exclude_none=True), media_type=JSON)
 
+    metrics_route.add(app, metrics)
     batch_route.add(app, jobs)
     document = openapi.merged(app, target)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from scorewright.errors import RequestError
 from scorewright.service import rows
-from scorewright.service.frames import End, Ready, Scored
+from scorewright.service.counters import HANDED, QUEUE_TIMEOUTS, TIMEOUTS, WAITING, FrontCounters
+from scorewright.service.frames import NOT_RETURNED, End, Ready, Scored
 from scorewright.service.job import ClientGoneError, Job
 from scorewright.service.protocols import azureml
 from scorewright.service.room import Room
@@ -59,10 +61,17 @@ class Engine:
 
     An engine scores by the scorers of one loading of the model. When another takes its place, this one answers what it
     has accepted. `starting` says that the first init() is still to be done, `reload` how the last reload fares that did
-    not succeed.
+    not succeed. `counters` are told what happens; the engine that was used `before` tells the same ones.
     """
 
-    def __init__(self, limits: Limits, count_rows: RowCount = rows.one, before: Engine | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        count_rows: RowCount = rows.one,
+        counters: FrontCounters | None = None,
+        before: Engine | None = None,
+    ) -> None:
+        self.counters = counters or FrontCounters.alone()
         self._limits = limits
         self._count_rows = count_rows
         self._loop = asyncio.get_running_loop()
@@ -70,7 +79,8 @@ class Engine:
         self._free: deque[Worker] = deque()
         self._busy: dict[Worker, dict[int, Job]] = {}
         self._retired: dict[Worker, asyncio.Future[None]] = {}
-        self._room: Room = Room(limits, self._swept, None if before is None else before._room)
+        self._room: Room = Room(limits, self._swept, self.counters, None if before is None else before._room)
+        self._told = {WAITING: 0, HANDED: 0}
         self._closed = "The service is starting: the entry script's init() has not finished."
         self._replaced = ""
         self._handing_out = False
@@ -114,13 +124,15 @@ class Engine:
             return
         early = _Early(self._loop.create_future(), gone)
         self._early.append(early)
+        self._count_waiting()
         try:
             async with asyncio.timeout_at(None if math.isinf(place.deadline) else place.deadline):
                 await early.opened
         except TimeoutError:
-            raise _timeout(place.seconds) from None
+            raise self._timeout(place.seconds) from None
         finally:
             self._early.remove(early)
+            self._count_waiting()
 
     async def score(
         self, place: Place, request_id: bytes, body: bytes, gone: Callable[[], bool], *, head: bytes = b""
@@ -135,6 +147,7 @@ class Engine:
         now = self._loop.time()
         job = Job(place.outgoing(request_id, head, body), gone, self._loop.create_future(), now)
         self._waiting.append(job)
+        self._count_waiting()
         self._hand_out_soon()
         if not self._ticking:
             self._ticking = True
@@ -190,6 +203,7 @@ class Engine:
             for job in jobs:
                 job.alone = True
         self._waiting.extendleft(reversed(jobs))
+        self._count_waiting()
         if self._closed != self._replaced:
             self.close(self._closed)
         self._hand_out_soon()
@@ -200,6 +214,7 @@ class Engine:
         self._open()
         while self._waiting:
             _fail(self._waiting.popleft(), RequestError(503, reason))
+        self._count_waiting()
 
     def _open(self) -> None:
         self.starting = False
@@ -217,7 +232,12 @@ class Engine:
     def scored(self, worker: Worker, answers: Iterable[Scored]) -> None:
         """A scorer has answered some of the requests it was given."""
         jobs = self._busy[worker]
+        ran = NOT_RETURNED
         for answer in answers:
+            if ran == NOT_RETURNED:
+                ran = answer.milliseconds
+            if answer.late and not jobs[answer.number].answer.done():
+                self.counters.words[TIMEOUTS] += 1
             if answer.more:
                 job = jobs[answer.number]
                 job.stream = Stream(worker, answer.number, self._limits.worker_silence)
@@ -226,6 +246,9 @@ class Engine:
                 _settle(job, Streamed.begun(answer, job.stream))
             else:
                 _settle(jobs.pop(answer.number), answer)
+        # What comes at once was run at once.
+        if ran != NOT_RETURNED:
+            self.counters.run_time.observe(ran / 1000)
         self._done(worker, jobs)
 
     def piece(self, worker: Worker, piece: Piece) -> None:
@@ -262,6 +285,25 @@ class Engine:
                 self._free.remove(worker)
                 self._busy[worker] = dict(enumerate(batch))
                 worker.send([job.outgoing for job in batch])
+                self._count_batch(batch)
+        self._count_waiting()
+
+    def _count_batch(self, batch: list[Job]) -> None:
+        now = time.perf_counter()
+        self.counters.batch_size.observe(len(batch))
+        for job in batch:
+            if job.queued:
+                self.counters.queue_wait.observe(now - job.queued)
+                job.queued = 0.0
+
+    def _count_waiting(self) -> None:
+        self._tell(WAITING, len(self._waiting) + len(self._early))
+
+    def _tell(self, word: int, count: int) -> None:
+        """Count what is true of this engine at the moment into what is true of the front."""
+        if count != self._told[word]:
+            self.counters.words[word] += count - self._told[word]
+            self._told[word] = count
 
     def _batch(self, most: int) -> list[Job]:
         """What one scorer is given: requests in the order they came, until the next would be too many."""
@@ -303,11 +345,12 @@ class Engine:
     def _is_over(self, job: Job, now: float) -> bool:
         """Whether a waiting request has no time left; it is told so."""
         if now >= job.deadline:
-            _fail(job, _timeout(job.outgoing.budget_ms / 1000))
+            _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
             return True
         if now - job.since > self._limits.queue_wait and not job.alone:
             waited = f"The request has waited {self._limits.queue_wait * 1000:.0f} ms for a scorer, as long as it may."
             _fail(job, RequestError(503, waited))
+            self.counters.words[QUEUE_TIMEOUTS] += 1
             return True
         return False
 
@@ -317,7 +360,7 @@ class Engine:
         if job.answer.done() and job.stream is None:
             return True
         if job.stream is None and now >= job.deadline:
-            _fail(job, _timeout(job.outgoing.budget_ms / 1000))
+            _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
         elif job.shared and job.stream is None:
             return False
         elif now - job.taken >= self._limits.worker_silence:
@@ -333,15 +376,18 @@ class Engine:
             if not job.answer.done():
                 self._is_over(job, now)
         self._forget_answered()
+        handed = 0
         for worker, jobs in self._busy.items():
             begun = worker.begun
+            handed += 0 if begun else len(jobs)
             for job in jobs.values():
                 if job.answer.done():
                     continue
                 if not begun:
                     self._is_over(job, now)
                 elif now > job.deadline + LATE_SECONDS:
-                    _fail(job, _timeout(job.outgoing.budget_ms / 1000))
+                    _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
+        self._tell(HANDED, handed)
         self._ticking = bool(self._waiting or self._busy)
         if self._ticking:
             self._loop.call_later(TICK_SECONDS, self._tick)
@@ -364,10 +410,11 @@ class Engine:
         # They would be passed over when their turn comes; until then they would hold their bodies.
         if any(job.answer.done() for job in self._waiting):
             self._waiting = deque(job for job in self._waiting if not job.answer.done())
+            self._count_waiting()
 
-
-def _timeout(seconds: float) -> RequestError:
-    return RequestError(500, azureml.scoring_timeout(round(seconds * 1000)), failed=True)
+    def _timeout(self, seconds: float) -> RequestError:
+        self.counters.words[TIMEOUTS] += 1
+        return RequestError(500, azureml.scoring_timeout(round(seconds * 1000)), failed=True)
 
 
 def _settle(job: Job, answer: Scored) -> None:

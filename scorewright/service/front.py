@@ -10,6 +10,7 @@ from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
 from scorewright.service.engine import Engine
+from scorewright.service.http_limits import HttpLimits
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
 from scorewright.service.target import SERVER_VERSION
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from scorewright.service.app import App
+    from scorewright.service.counters import Counters
     from scorewright.service.http_server import HttpServer
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
@@ -50,14 +52,23 @@ class Answering:
 
 
 class Front:
-    """What is served, and the HTTP server in front of it.
+    """What is served, and the HTTP server in front of it. `number` is its own among the fronts that share the counters.
 
     `served` may be changed: another is prepared beside it, takes its place, and the former one finishes what it has.
     """
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: Sequence[socket.socket], logger: logging.Logger
+        self,
+        settings: Settings,
+        target: Target,
+        listeners: Sequence[socket.socket],
+        logger: logging.Logger,
+        counters: Counters,
+        number: int,
     ) -> None:
+        self._counters = counters
+        self._own = counters.fronts[number]
+        self._own.begin()
         self._settings = settings
         self._listeners = listeners
         self._log = logger
@@ -72,7 +83,7 @@ class Front:
         from scorewright.service.http_server import HttpServer
 
         self._answering.app = self.served.app = self._application(self.served)
-        self._http = HttpServer.of(self._answering)
+        self._http = HttpServer.of(self._answering, HttpLimits.of(self._settings))
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()
@@ -133,13 +144,14 @@ class Front:
 
     def _engine(self, target: Target, before: Engine | None) -> Engine:
         count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
-        return Engine(Limits.of(self._settings), count, before)
+        return Engine(Limits.of(self._settings), count, self._own, before)
 
     def _application(self, served: Served) -> App:
         """The application of a target. What is to outlast a reload is made elsewhere and given to each."""
         from scorewright.service import app
         from scorewright.service.batch.jobs import Jobs
         from scorewright.service.batch.roots import Roots
+        from scorewright.service.metrics import Metrics
         from scorewright.service.score_route import ScoreRoute
         from scorewright.service.v2_route import V2Route
 
@@ -162,10 +174,11 @@ class Front:
             access=settings.access_log,
         )
         jobs = Jobs(target, settings, Roots.of(settings.batch_data, settings.batch_roots))
+        metrics = Metrics(self._counters, engine, jobs, target, settings)
         return app.App(
             score,
             v2,
-            app.build(target, engine, jobs, path_prefix=settings.service_path_prefix),
+            app.build(target, engine, jobs, metrics, path_prefix=settings.service_path_prefix),
             engine=engine,
             own_headers=own,
             cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Mapping, Sequence
 
+    from scorewright.service.counters import Counters
     from scorewright.service.scorer_process import ScorerProcess
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
@@ -55,12 +56,15 @@ class _FrontProcess:
         self._loop.add_reader(control, self._hear)
 
     @classmethod
-    def spawn(cls, number: int, address: Address, settings: Settings, served: Mapping[str, Any]) -> _FrontProcess:
+    def spawn(
+        cls, number: int, address: Address, settings: Settings, counters: Counters, served: Mapping[str, Any]
+    ) -> _FrontProcess:
         """Start the process and tell it what to serve where. Raises OSError if it cannot start."""
         control, controlled = socket.socketpair()
         with controlled:
+            given = [controlled.fileno(), counters.descriptor]
             try:
-                child = Child.spawn("scorewright.service.front_process", [controlled.fileno()], os.environ)
+                child = Child.spawn("scorewright.service.front_process", given, os.environ)
             except OSError:
                 control.close()
                 raise
@@ -176,9 +180,16 @@ class Fronts:
     """
 
     def __init__(
-        self, count: int, settings: Settings, address: Address, target: Target, logger: logging.Logger
+        self,
+        count: int,
+        settings: Settings,
+        address: Address,
+        target: Target,
+        logger: logging.Logger,
+        counters: Counters,
     ) -> None:
         self._settings = settings
+        self._counters = counters
         self._address = address
         self._log = logger
         self._scorers: dict[ScorerProcess, _Introduced] = {}
@@ -296,6 +307,7 @@ class Fronts:
             wait = FIRST_WAIT_SECONDS if loop.time() - begun > UP_SECONDS else min(wait * 2, LONGEST_WAIT_SECONDS)
             if not self._ending:
                 self._log.error("%s. It is replaced in %g s.", told, wait)
+                self._counters.main.front_replaced()
                 await asyncio.sleep(wait)
 
     async def _life(self, number: int) -> str:
@@ -305,6 +317,7 @@ class Fronts:
                 number,
                 self._address,
                 self._settings,
+                self._counters,
                 {"generation": self._current, "target": self._targets[self._current], "reload": self._reload},
             )
         except OSError as error:
@@ -322,6 +335,7 @@ class Fronts:
         await asyncio.wait({front.child.exit})
         code = front.child.exit.result()
         del self._alive[number]
+        self._counters.fronts[number].end()
         front.close()
         self._lost = self._lost or (self._ending and code != 0)
         return f"Front {front.child.pid} died: {outcome(code)}"

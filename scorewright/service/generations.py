@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
+    from scorewright.service.counters import MainCounters
     from scorewright.service.front import Front, Served
     from scorewright.service.fronts import Fronts
+    from scorewright.service.scorer_process import ScorerProcess
     from scorewright.service.settings import Settings
 
 
@@ -47,12 +49,15 @@ class Generations:
         fronts: Fronts,
         on_swap: Callable[[Target], None],
         logger: logging.Logger,
+        counters: MainCounters,
     ) -> None:
         self._settings = settings
         self._front = front
         self._fronts = fronts
         self._on_swap = on_swap
         self._log = logger
+        self._counters = counters
+        self._everyone: set[ScorerProcess] = set()
         self._numbers = itertools.count(FIRST_GENERATION)
         self._swapped = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
@@ -164,6 +169,8 @@ class Generations:
             audience=Audience(self._fronts, number),
             wear=Wear.of(self._settings),
             intact=Intact(target.bundle),
+            counters=self._counters,
+            everyone=self._everyone,
             logger=self._log,
             beside=beside,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ class Job:
     `gone` tells whether its client has gone away; `since`, `deadline` and `taken` are the loop's times at which it
     came, must be answered and was given to a scorer. `shared` says that others were given with it, `alone` that it
     is to be given by itself: in company, its scorer died. `stream` is there once its answer has begun and goes on.
+    `queued` is when it came on the performance counter, which is finer than the loop's clock; 0 once it was taken.
     """
 
-    __slots__ = ("alone", "answer", "deadline", "gone", "outgoing", "shared", "since", "stream", "taken")
+    __slots__ = ("alone", "answer", "deadline", "gone", "outgoing", "queued", "shared", "since", "stream", "taken")
 
     def __init__(
         self, outgoing: Outgoing, gone: Callable[[], bool], answer: asyncio.Future[Scored], since: float
@@ -35,6 +37,7 @@ class Job:
         self.since = since
         self.deadline = outgoing.deadline
         self.taken = since
+        self.queued = time.perf_counter()
         self.shared = False
         self.alone = False
         self.stream: Stream | None = None

@@ -40,6 +40,11 @@ def anonymous(pid: int) -> int | None:
     return _field(Path(f"/proc/{pid}/status"), "RssAnon:")
 
 
+def resident(pid: int) -> int:
+    """The bytes of a process that are in memory, those that it shares with others included; 0 if there is no such."""
+    return _field(Path(f"/proc/{pid}/status"), "VmRSS:") or 0
+
+
 def available() -> int | None:
     """The bytes that this process's container, or the machine with its swap space, has; None if it does not tell."""
     limits = [int(text) for path in _CGROUP_LIMITS if (text := _read(path).strip()).isdigit()]

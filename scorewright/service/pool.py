@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from scorewright.errors import BundleError, ScorewrightError, ScriptError, ServiceError
 from scorewright.service import memory
 from scorewright.service.child import outcome
+from scorewright.service.counters import Ended
 from scorewright.service.scorer_process import ScorerProcess
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Callable, Mapping
 
+    from scorewright.service.counters import MainCounters
     from scorewright.service.engine import Engine
     from scorewright.service.order import Order
     from scorewright.service.wear import Wear
@@ -62,6 +64,8 @@ class ScorerPool:
         audience: Audience,
         wear: Wear,
         intact: Callable[[], None],
+        counters: MainCounters,
+        everyone: set[ScorerProcess],
         logger: logging.Logger,
         beside: ScorerPool | None = None,
     ) -> None:
@@ -70,7 +74,11 @@ class ScorerPool:
         self._engine = engine
         self._audience = audience
         self._log = logger
+        self._counters = counters
         self._living: set[ScorerProcess] = set()
+        self._everyone = everyone
+        self._ready: set[ScorerProcess] = set()
+        self._overdue: set[ScorerProcess] = set()
         self._count = count
         self._wear = wear
         self._intact = intact
@@ -120,6 +128,10 @@ class ScorerPool:
         hurrying = asyncio.create_task(self._kill_all(hurry))
         await asyncio.gather(*(scorer.stop() for scorer in self._living))
         hurrying.cancel()
+        self._everyone -= self._living
+        self._count_living()
+        for scorer in list(self._ready):
+            self._count_unready(scorer)
 
     async def _kill_all(self, hurry: asyncio.Event) -> None:
         await hurry.wait()
@@ -132,6 +144,8 @@ class ScorerPool:
         except OSError as error:
             raise ServiceError(f"A scorer process cannot be started: {error}.") from error
         self._living.add(scorer)
+        self._everyone.add(scorer)
+        self._count_living()
         return scorer
 
     async def _follow(self) -> None:
@@ -159,6 +173,8 @@ class ScorerPool:
             fruitless = 0 if scorer.status.answered else fruitless + 1
             code = self._forget(scorer)
             self._log.error("Scorer %d died: %s. It is replaced.", scorer.child.pid, outcome(code))
+            self._counters.scorer_replaced(Ended.of(code, overdue=scorer in self._overdue))
+            self._overdue.discard(scorer)
             scorer, fruitless = await self._replace(fruitless)
 
     async def _renew(self, scorer: ScorerProcess) -> ScorerProcess | None:
@@ -207,14 +223,25 @@ class ScorerPool:
 
     async def _ended(self, scorer: ScorerProcess) -> int:
         await scorer.ending()
+        self._count_unready(scorer)
         if scorer.link is not None:
             self._engine.retire(scorer.link)
         code = await scorer.ended()
         self._living.discard(scorer)
+        self._everyone.discard(scorer)
+        self._count_living()
         self._audience.left(scorer)
         if scorer.link is not None:
             self._engine.leave(scorer.link)
         return code
+
+    def _count_unready(self, scorer: ScorerProcess) -> None:
+        if scorer in self._ready:
+            self._ready.remove(scorer)
+            self._counters.ready -= 1
+
+    def _count_living(self) -> None:
+        self._counters.scorers_are(scorer.child.pid for scorer in self._everyone)
 
     async def _replace(self, fruitless: int) -> tuple[ScorerProcess, int]:
         while True:
@@ -227,6 +254,7 @@ class ScorerPool:
             except (BundleError, ScriptError, ServiceError) as error:
                 self._log.error("A scorer cannot be replaced: %s %s", error.message, error.hint)
                 fruitless += 1
+                self._counters.scorer_replaced(Ended.NOT_STARTED)
                 if not self._engine.scorers:
                     reason = "No scorer is alive and none could be started. Check the logs for more info."
                     self._engine.close(reason)
@@ -257,6 +285,7 @@ class ScorerPool:
                         late,
                     )
                     scorer.status.idle()
+                    self._overdue.add(scorer)
                     scorer.child.kill()
 
     async def _start(self, scorer: ScorerProcess) -> None:
@@ -265,6 +294,8 @@ class ScorerPool:
             await scorer.ready(self._order, self._engine)
         except ScriptError:
             self._living.discard(scorer)
+            self._everyone.discard(scorer)
+            self._count_living()
             scorer.status.close()
             raise
         if not self._first.is_set():
@@ -281,4 +312,6 @@ class ScorerPool:
         self._shares[scorer] = self._wear.share()
         self._gone[scorer] = asyncio.create_task(self._ended(scorer))
         self._audience.joined(scorer)
+        self._ready.add(scorer)
+        self._counters.ready += 1
         self._log.info("Scorer %d is ready after %.2f s.", scorer.child.pid, time.monotonic() - begun)

@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 from scorewright.errors import RequestError
+from scorewright.service.counters import IN_FLIGHT
 from scorewright.service.frames import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scorewright.service.counters import FrontCounters
     from scorewright.service.limits import Limits
 
     Sweep = Callable[[], tuple[int, int]]
@@ -23,8 +25,9 @@ class Room:
     up room in this one.
     """
 
-    def __init__(self, limits: Limits, sweep: Sweep, before: Room | None = None) -> None:
+    def __init__(self, limits: Limits, sweep: Sweep, counters: FrontCounters, before: Room | None = None) -> None:
         self._limits = limits
+        self._words = counters.words
         self._sweep = sweep
         self._before = before
         self._accepted = 0
@@ -52,6 +55,7 @@ class Room:
     def enter(self) -> None:
         """A request has come."""
         self._accepted += 1
+        self._words[IN_FLIGHT] += 1
 
     def hold(self, size: int) -> None:
         """More of its body. Raises RequestError 429 if it is too much."""
@@ -68,6 +72,7 @@ class Room:
     def leave(self, size: int) -> None:
         """A request has gone, and its body."""
         self._accepted -= 1
+        self._words[IN_FLIGHT] -= 1
         self._held -= size
         if self._left is not None and not self._accepted:
             self._left.set_result(None)

@@ -44,6 +44,7 @@ class Route:
         access: bool,
     ) -> None:
         self._engine = engine
+        self._counters = engine.counters
         self._max_body_bytes = max_body_bytes
         self._own = own_headers
         self._log = log

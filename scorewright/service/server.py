@@ -13,11 +13,13 @@ from scorewright.errors import ScorewrightError, ServiceError
 from scorewright.service import log
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
+from scorewright.service.counters import Counters
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import FIRST_GENERATION, Fronts
 from scorewright.service.generations import Generations
 from scorewright.service.listener import listen
+from scorewright.service.scorer_process import MAIN_FRONT
 from scorewright.service.target import LOOPBACK, Target
 
 if TYPE_CHECKING:
@@ -89,13 +91,14 @@ class _Service:
     async def run(self) -> None:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
-        front = Front(settings, self._target, self._listeners, self._log)
+        counters = Counters.create(settings.fronts)
+        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT)
         jobs = Supervisor(settings, self._target, self._roots, self._log)
         ports = [listener.getsockname()[1] for listener in self._listeners]
         address = settings.host or self._target.host, ports
         with _signals() as (stop, hurry, reload):
-            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log)
-            generations = Generations(settings, front, fronts, jobs.serve, self._log)
+            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log, counters)
+            generations = Generations(settings, front, fronts, jobs.serve, self._log, counters.main)
             reloading = asyncio.create_task(generations.obey(reload))
             try:
                 await self._serve(front, fronts, generations, stop, hurry)

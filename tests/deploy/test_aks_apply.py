@@ -92,6 +92,35 @@ def test_who_may_only_write_in_a_namespace_deploys_where_it_is_there(cluster: Ku
     assert cluster.one("namespaces", "ml")["metadata"]["labels"] == {"team": "others"}
 
 
+def test_who_may_not_read_routes_has_dev_all_the_same(cluster: Kubernetes, standin: StandIn) -> None:
+    said = 'httproutes.gateway.networking.k8s.io "churn" is forbidden: User "me" cannot get resource "httproutes"'
+    standin.fail("GET", "/httproutes/churn$", refusal(403, "Forbidden", said), times=5)
+    there = target(overlay="dev")
+    deployed = apply(there)
+    assert (deployed.scoring_uri, there.get("churn").scoring_uri, deployed.status().healthy) == ("", "", True)
+    there.delete("churn")
+    assert cluster.names("deployments") == []
+
+
+def test_a_route_that_may_not_be_read_is_not_taken_for_none(cluster: Kubernetes, standin: StandIn) -> None:
+    there = target()
+    apply(there)
+    said = 'httproutes.gateway.networking.k8s.io "churn" is forbidden: User "me" cannot get resource "httproutes"'
+    standin.fail("GET", "/httproutes/churn$", refusal(403, "Forbidden", said), times=2)
+    for ask in (there.status, there.delete):
+        with pytest.raises(DeployError, match="is forbidden"):
+            ask("churn")
+    assert cluster.names("deployments") == ["churn"]
+
+
+def test_dev_in_the_place_of_prod_still_has_its_route_and_loses_it_with_the_rest(cluster: Kubernetes) -> None:
+    apply(target(public=True))
+    there = target(overlay="dev")
+    assert apply(there).status().url == "http://203.0.113.7"
+    there.delete("churn")
+    assert [*cluster.names("httproutes"), *cluster.names("gateways")] == []
+
+
 def test_a_namespace_that_is_missing_is_made(cluster: Kubernetes) -> None:
     said: list[str] = []
     apply(said=said)

@@ -36,9 +36,12 @@ def plain() -> AksPlan:
     return plan()
 
 
+SCALED: dict[str, Any] = {"queue_target": 4, "metrics_namespace": "monitoring"}
+
+
 def everything() -> AksPlan:
     return plan(
-        place={"public": True, "hostname": "churn.acme.com", "tls_secret": "churn-tls", "queue_target": 4},
+        place={"public": True, "hostname": "churn.acme.com", "tls_secret": "churn-tls", **SCALED},
         cpu=0.5,
         memory="700m",
         autoscale={"min": 3, "max": 20, "target": 60},
@@ -268,7 +271,9 @@ def test_what_is_not_there_yet_is_said() -> None:
     notes = plan("acme.azurecr.io/churn:3", place={"queue_target": 4}).describe()
     assert "a tag may be another image tomorrow" in notes
     assert "this release's service asks for no key" in notes
-    assert "this release's service does not tell it yet" in notes
+    assert "must hand on scorewright_queue_requests, which the pods tell at /metrics" in notes
+    assert "only if --metrics-namespace names that" in notes
+    assert "--metrics-namespace" not in plan(place=SCALED).describe()
 
 
 @pytest.mark.parametrize(
@@ -282,6 +287,7 @@ def test_what_is_not_there_yet_is_said() -> None:
         ({"tags": {"a b": ""}}, "Kubernetes takes no such name"),
         ({"replicas": 2, "place": {"queue_target": 3}}, "--queue-target is for replicas that scale"),
         ({"place": {"queue_target": 0}}, "at least one request must wait"),
+        ({"place": {"metrics_namespace": "Mon"}}, "'Mon' cannot be"),
         ({"place": {"hostname": "churn"}}, "is no host's name"),
         ({"place": {"tls_secret": "t"}}, "Name it with|holds the certificate of a name"),
         ({"place": {"gateway": "g", "public": True}}, "its address and its certificate are its own"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from scorewright.service import http_protocol
-from scorewright.service.http_protocol import JoinedWrites
+from scorewright.service import joined_writes
+from scorewright.service.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +67,7 @@ def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> No
 
 
 def test_a_client_that_takes_nothing_of_the_rest_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "STALLED_SECONDS", 0.01)
+    monkeypatch.setattr(joined_writes, "STALLED_SECONDS", 0.01)
 
     async def test() -> list[object]:
         record = Record()
