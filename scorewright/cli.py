@@ -70,6 +70,7 @@ def build(
         str | None, typer.Option(help="What to build on; Docker's Python image of the bundle's Python, unless given.")
     ] = None,
     batch_jobs: Annotated[bool, typer.Option("--batch", help="Install what batch jobs need, too.")] = False,
+    entra: Annotated[bool, typer.Option("--entra", help="Install what checks an issuer's tokens, too.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Show the Dockerfile and its context, and end.")] = False,
     context: Annotated[
         Path | None, typer.Option(help="Write the context to this folder, for a build by other means, and end.")
@@ -82,7 +83,7 @@ def build(
     from scorewright.build.progress import BuildProgress
     from scorewright.bundle import Bundle
 
-    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs)
+    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs, entra=entra)
     if show:
         typer.echo(todo.describe())
         return
@@ -221,6 +222,15 @@ def serve(
         int | None,
         typer.Option("--health-port", "--health_port", help="A second port, if SEPERATE_HEALTH_ENDPOINT is true."),
     ] = None,
+    keys_path: Annotated[
+        Path | None, typer.Option(help="A file of keys that requests may carry, one a line, or a folder of them.")
+    ] = None,
+    token_issuer: Annotated[
+        str | None, typer.Option(help="The OpenID Connect issuer whose tokens requests may carry.")
+    ] = None,
+    token_audience: Annotated[str | None, typer.Option(help="Whom these tokens must be for.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The certificate for HTTPS, with its chain, in PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     worker_count: Annotated[
         int | None,
         typer.Option("--worker-count", "--worker_count", help="Scorer processes; by default $WORKER_COUNT or 1."),
@@ -286,6 +296,11 @@ def serve(
         host=host,
         port=port,
         health_port=health_port,
+        keys_path=keys_path,
+        token_issuer=token_issuer,
+        token_audience=token_audience,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         worker_count=worker_count,
         cors_origins=access_control_allow_origins,
         app_insights_key=appinsights_instrumentation_key,

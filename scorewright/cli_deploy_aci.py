@@ -104,7 +104,9 @@ def apply(
         for note in ready.notes:
             report(note)
         deployed = target.apply(ready, report)
-    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri), as_json=as_json)
+    # Azure gives no key back; whoever deploys has it as a variable, or in a file.
+    keys = f"printenv {settings.auth_keys[0]}" if settings.auth_keys else ""
+    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri, keys), as_json=as_json)
 
 
 @aci.command("status")

@@ -20,6 +20,7 @@ from scorewright.cli_deploy_output import (
     show,
     show_deleted,
     show_deployed,
+    show_keys,
     show_list,
     show_logs,
     show_status,
@@ -141,6 +142,12 @@ def deployments(namespace: Space, context: Context = None, as_json: AsJson = Fal
 def logs(name: Name, namespace: Space, context: Context = None, tail: Tail = None, as_json: AsJson = False) -> None:
     """What a deployment's pods have logged."""
     show_logs(name, _there(namespace, context).logs(name, tail), as_json=as_json)
+
+
+@aks.command("keys")
+def keys(name: Name, namespace: Space, context: Context = None, as_json: AsJson = False) -> None:
+    """The keys of a deployment, the primary first: whoever has one may score."""
+    show_keys(name, _there(namespace, context).get(name).get_keys(), as_json=as_json)
 
 
 @aks.command("delete")

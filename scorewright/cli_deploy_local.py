@@ -19,6 +19,7 @@ from scorewright.cli_deploy_output import (
     show,
     show_deleted,
     show_deployed,
+    show_keys,
     show_list,
     show_logs,
     show_status,
@@ -125,6 +126,14 @@ def logs(name: Name, tail: Tail = None, as_json: AsJson = False) -> None:
     from scorewright.deploy.local_target import Local
 
     show_logs(name, Local().logs(name, tail), as_json=as_json)
+
+
+@local.command("keys")
+def keys(name: Name, as_json: AsJson = False) -> None:
+    """The keys of a deployment, the primary first: whoever has one may score."""
+    from scorewright.deploy.local_target import Local
+
+    show_keys(name, Local().keys(name), as_json=as_json)
 
 
 @local.command("traffic")

@@ -17,19 +17,73 @@ PATHS = (
     *(b"/docs", b"/swagger.json?version=9", b"/batch/jobs?limit=-1", b"/score?" + b"[" * 500, b""),
 )
 VERSIONS = (b"HTTP/1.1",) * 8 + (b"HTTP/1.0", b"HTTP/2.0", b"HTTP/0.9", b"HTTP/1.1 ", b"http/1.1", b"RTSP/1.0", b"")
-LENGTHS = (b"0", b"5", b"5", b"-1", b"+5", b"5 ", b"0x5", b"5,5", b"99999999999999999999", b"1e1", b"", b"5\x00", b"\xb2")
+LENGTHS = (
+    b"0",
+    b"5",
+    b"5",
+    b"-1",
+    b"+5",
+    b"5 ",
+    b"0x5",
+    b"5,5",
+    b"99999999999999999999",
+    b"1e1",
+    b"",
+    b"5\x00",
+    b"\xb2",
+)
 CODINGS = (
-    *(b"chunked", b"chunked", b"Chunked", b"xchunked", b"chunked, identity", b"identity", b"gzip, chunked", b"\x0bchunked"),
+    *(
+        b"chunked",
+        b"chunked",
+        b"Chunked",
+        b"xchunked",
+        b"chunked, identity",
+        b"identity",
+        b"gzip, chunked",
+        b"\x0bchunked",
+    ),
     *(b"chunked\x00", b" chunked ", b"chunked;q=1", b"", b"identity, chunked", b"chunked, chunked"),
 )
 NAMES = (
     *(b"Host", b"Accept", b"Cookie", b"x-request-id", b"x-ms-client-request-id", b"Content-Type", b"Content-Encoding"),
     *(b"x-scoring-timeout-ms", b"Inference-Header-Content-Length", b"Expect", b"Upgrade", b"Connection", b"Origin"),
-    *(b"traceparent", b"Authorization", b"Range", b"Idempotency-Key", b"X Y", b"", b"a" * 300, b"X\x00", b"Content-Length "),
+    *(
+        b"traceparent",
+        b"Authorization",
+        b"Range",
+        b"Idempotency-Key",
+        b"X Y",
+        b"",
+        b"a" * 300,
+        b"X\x00",
+        b"Content-Length ",
+    ),
 )
 VALUES = (
-    *(b"x", b"100-continue", b"websocket", b"upgrade", b"close", b"keep-alive", b"application/json", b"gzip", b"-1", b"9" * 30),
-    *(b"a" * 5000, b"\xff\xfe", b"a\x00b", b"a\tb", b"\x01", b"{", b"multipart/form-data; boundary=x", b"", b"*/*;q=nan"),
+    *(
+        b"x",
+        b"100-continue",
+        b"websocket",
+        b"upgrade",
+        b"close",
+        b"keep-alive",
+        b"application/json",
+        b"gzip",
+        b"-1",
+        b"9" * 30,
+    ),
+    *(
+        b"a" * 5000,
+        b"\xff\xfe",
+        b"a\x00b",
+        b"a\tb",
+        b"\x01",
+        b"{",
+        b"multipart/form-data; boundary=x",
+        b"",
+        b"*/*;q=nan",
+    ),
     *(b"application/x-www-form-urlencoded", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-00", b"5", b"bytes=0-"),
 )
 MEDIA = (
@@ -38,11 +92,34 @@ MEDIA = (
 )
 ENDS = (b"\r\n",) * 30 + (b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n ", b"\x00\r\n")
 CHUNKS = (
-    *(b"5\r\nhello\r\n0\r\n\r\n", b"5;a=b\r\nhello\r\n0\r\nx-request-id: t\r\n\r\n", b"5\nhello\n0\n\n", b"-5\r\nhello\r\n"),
-    *(b"ffffffffffffffff1\r\n", b"5\r\nhelloX\r\n0\r\n\r\n", b"5\r\nhel", b"0x5\r\nhello\r\n0\r\n\r\n", b"5 \r\nhello\r\n0\r\n\r\n"),
+    *(
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"5;a=b\r\nhello\r\n0\r\nx-request-id: t\r\n\r\n",
+        b"5\nhello\n0\n\n",
+        b"-5\r\nhello\r\n",
+    ),
+    *(
+        b"ffffffffffffffff1\r\n",
+        b"5\r\nhelloX\r\n0\r\n\r\n",
+        b"5\r\nhel",
+        b"0x5\r\nhello\r\n0\r\n\r\n",
+        b"5 \r\nhello\r\n0\r\n\r\n",
+    ),
     *(b"0\r\n\r\n", b"0\r\nContent-Length: 40\r\n\r\n", b"g\r\n", b"5;" + b"a" * 3000 + b"\r\nhello\r\n0\r\n\r\n"),
 )
-PIECES = (b"\x00", b"\r\n", b"\r\n\r\n", b":", b" ", b"\xff", b"0", b"[", b'"', b"GET / HTTP/1.1\r\n\r\n", b"Transfer-Encoding: chunked\r\n")
+PIECES = (
+    b"\x00",
+    b"\r\n",
+    b"\r\n\r\n",
+    b":",
+    b" ",
+    b"\xff",
+    b"0",
+    b"[",
+    b'"',
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+)
 
 
 def raw(random: Random) -> bytes:
@@ -112,8 +189,13 @@ def json_body(random: Random) -> bytes:
         depth = random.choice((10, 60, 70, 500, 1100, 20_000))
         return b'{"data": ' + b"[" * depth + b"1" + b"]" * (depth if random.random() < 0.7 else 0) + b"}"
     if kind < 0.15:
-        return random.choice((b"", b"null", b"{}", b"[]", b'{"data":', b"\xff\xfe", b"\xef\xbb\xbf{}", b"nan", b'"\\ud800"'))
-    rows = [[_value(random) for _ in range(4 if random.random() < 0.9 else random.randrange(7))] for _ in range(random.randrange(4))]
+        return random.choice(
+            (b"", b"null", b"{}", b"[]", b'{"data":', b"\xff\xfe", b"\xef\xbb\xbf{}", b"nan", b'"\\ud800"')
+        )
+    rows = [
+        [_value(random) for _ in range(4 if random.random() < 0.9 else random.randrange(7))]
+        for _ in range(random.randrange(4))
+    ]
     request: Any = {"data": rows if random.random() < 0.8 else _tree(random, 4)}
     if random.random() < 0.3:
         request = {"input_data": {"columns": ["mean radius", "x"], "index": [0], "data": rows}}
@@ -128,7 +210,23 @@ def json_body(random: Random) -> bytes:
 def _value(random: Random) -> Any:
     if random.random() < 0.95:
         return random.uniform(0, 1000)
-    odd = (None, True, "1", "x", float("nan"), float("inf"), -1e400, 10**400, -(2**63), 1e308, [], {}, [[1]], "\u0000", 5e-324)
+    odd = (
+        None,
+        True,
+        "1",
+        "x",
+        float("nan"),
+        float("inf"),
+        -1e400,
+        10**400,
+        -(2**63),
+        1e308,
+        [],
+        {},
+        [[1]],
+        "\u0000",
+        5e-324,
+    )
     return random.choice(odd)
 
 
@@ -137,7 +235,9 @@ def _tree(random: Random, depth: int) -> Any:
         return _value(random)
     if random.random() < 0.5:
         return [_tree(random, depth - 1) for _ in range(random.randrange(4))]
-    return {random.choice(("data", "a", "", "mean radius")): _tree(random, depth - 1) for _ in range(random.randrange(4))}
+    return {
+        random.choice(("data", "a", "", "mean radius")): _tree(random, depth - 1) for _ in range(random.randrange(4))
+    }
 
 
 def inference(random: Random, name: str = "data") -> tuple[bytes, dict[str, str]]:
@@ -149,7 +249,11 @@ def inference(random: Random, name: str = "data") -> tuple[bytes, dict[str, str]
     if random.random() < 0.05:
         shape = shape * random.choice((0, 3, 500))
     kind = random.choice(("FP64", "FP64", "FP32", "INT64", "BYTES", "BOOL", "UINT8", "FP16", "nothing", None, 5))
-    given: dict[str, Any] = {"name": name if random.random() < 0.9 else _value(random), "shape": shape, "datatype": kind}
+    given: dict[str, Any] = {
+        "name": name if random.random() < 0.9 else _value(random),
+        "shape": shape,
+        "datatype": kind,
+    }
     headers: dict[str, str] = {}
     binary = b""
     if random.random() < 0.5:
@@ -157,16 +261,24 @@ def inference(random: Random, name: str = "data") -> tuple[bytes, dict[str, str]
         binary = random.randbytes(rows * 4 * size)
         if kind == "BYTES":
             texts = [random.randbytes(random.randrange(5)) for _ in range(rows * 4)]
-            binary = b"".join(struct.pack("<I", len(text) if random.random() < 0.9 else random.getrandbits(32)) + text for text in texts)
+            binary = b"".join(
+                struct.pack("<I", len(text) if random.random() < 0.9 else random.getrandbits(32)) + text
+                for text in texts
+            )
         if random.random() < 0.2:
             binary = mutated(random, binary)
-        told: Any = len(binary) if random.random() < 0.85 else random.choice((0, -1, 2**63, "8", None, 1.5, len(binary) + 1))
+        told: Any = (
+            len(binary) if random.random() < 0.85 else random.choice((0, -1, 2**63, "8", None, 1.5, len(binary) + 1))
+        )
         given["parameters"] = {"binary_data_size": told}
     else:
         given["data"] = [_value(random) for _ in range(rows * 4)] if random.random() < 0.8 else _tree(random, 4)
     request: dict[str, Any] = {"inputs": [given] * random.choice((1, 1, 1, 0, 2, 3))}
     if random.random() < 0.3:
-        asked = {"name": random.choice(("predict", "predict_proba", "x", 1)), "parameters": {"binary_data": random.choice((True, False, 1, None))}}
+        asked = {
+            "name": random.choice(("predict", "predict_proba", "x", 1)),
+            "parameters": {"binary_data": random.choice((True, False, 1, None))},
+        }
         request["outputs"] = random.choice(([asked], [asked, asked], [], None, asked))
     if random.random() < 0.2:
         request[random.choice(("id", "parameters", "inputs", "x"))] = _tree(random, 3)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 120.0
 
-SCRIPT = '''
+SCRIPT = """
 from azureml_inference_server_http.api.aml_request import rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
@@ -36,7 +36,7 @@ def run(request):
         return AMLResponse((b"x" * 1000 for _ in range(size)), 200)
     told = [len(request.args), len(request.form), len(request.files), len(request.cookies), len(request.get_data())]
     return AMLResponse(told, 200, json_str=True)
-'''
+"""
 """An entry script that looks at all of a request, and can answer piece by piece."""
 
 
@@ -100,7 +100,11 @@ class Service:
     def faults(self) -> list[str]:
         """Lines of the log that no input may cause."""
         told = self.log.read_text("utf-8", "replace").splitlines()
-        return [line for line in told if re.search(r"Traceback|Exception in ASGI|CRITICAL|Task exception|never awaited", line)]
+        return [
+            line
+            for line in told
+            if re.search(r"Traceback|Exception in ASGI|CRITICAL|Task exception|never awaited", line)
+        ]
 
 
 @contextlib.contextmanager

@@ -102,12 +102,17 @@ class Client:
     async def _right(self) -> None:
         sample = self._served.sample or b"12345"
         status, answer = await self._ask(self._post("/score", sample))
-        self._expect(status == 200 and (not self._served.sample or json.loads(answer) == json.loads(self._served.expected)), answer)
+        self._expect(
+            status == 200 and (not self._served.sample or json.loads(answer) == json.loads(self._served.expected)),
+            answer,
+        )
 
     async def _many(self) -> None:
         rows = [[1.0, 2.0, 3.0, 4.0]] * self._random.choice((100, 1000, 5000))
         status, answer = await self._ask(self._post("/score", json.dumps({"data": rows, "method": "predict"}).encode()))
-        self._expect(status == 200 and (not self._served.name or len(json.loads(answer)["predict"]) == len(rows)), answer)
+        self._expect(
+            status == 200 and (not self._served.name or len(json.loads(answer)["predict"]) == len(rows)), answer
+        )
 
     async def _inference(self) -> None:
         if self._random.random() < 0.5:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.deploy.settings import KEYS_PATH, SERVICE_PORT, TOKEN_ISSUER
 
 if TYPE_CHECKING:
     from scorewright.deploy.aks_place import AksPlace
@@ -28,7 +28,15 @@ LEAVE_SECONDS = 5
 QUEUE_METRIC = "scorewright_queue_requests"
 METRICS_PATH = "/metrics"
 
+KEYS_MOUNT = "/etc/scorewright/keys"
+KEYS_VOLUME = "keys"
+
 Object = dict[str, Any]
+
+
+def keys_name(name: str, slot: str = "") -> str:
+    """The Secret that holds a deployment's keys; `slot` is what blue and green have after their names."""
+    return f"{name}-keys{slot}"
 
 
 def namespace(place: AksPlace) -> Object:
@@ -51,6 +59,7 @@ def deployment(settings: DeploySettings) -> Object:
     """The pods. It has no number of replicas: an overlay or an autoscaler sets it."""
     name, probes = settings.name, settings.probes
     tries = math.ceil(probes.start / probes.period)
+    keys = int(bool(settings.keys))
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -85,6 +94,7 @@ def deployment(settings: DeploySettings) -> Object:
                             "image": str(settings.image),
                             "ports": [{"name": "http", "containerPort": SERVICE_PORT}],
                             "envFrom": _variables(settings),
+                            **({"env": [{"name": KEYS_PATH, "value": KEYS_MOUNT}]} if settings.keys else {}),
                             "resources": _resources(settings),
                             "securityContext": {
                                 "allowPrivilegeEscalation": False,
@@ -95,10 +105,19 @@ def deployment(settings: DeploySettings) -> Object:
                             "readinessProbe": _probe("/", probes.period, probes.timeout, probes.failures),
                             "livenessProbe": _probe("/livez", probes.period, probes.timeout, probes.failures),
                             "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(LEAVE_SECONDS)]}}},
-                            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  # the pod's own
+                            "volumeMounts": [
+                                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # the pod's own
+                                *([{"name": KEYS_VOLUME, "mountPath": KEYS_MOUNT, "readOnly": True}] * keys),
+                            ],
                         }
                     ],
-                    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
+                    "volumes": [
+                        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+                        *(
+                            [{"name": KEYS_VOLUME, "secret": {"secretName": keys_name(name), "defaultMode": 0o440}}]
+                            * keys
+                        ),
+                    ],
                 },
             },
         },
@@ -119,8 +138,13 @@ def service(name: str) -> Object:
     }
 
 
-def network_policy(name: str, place: AksPlace) -> Object:
-    """Who may ask the pods: the namespace itself, the gateway's and Prometheus'. They may ask nobody but for names."""
+def network_policy(settings: DeploySettings, place: AksPlace) -> Object:
+    """Who may ask the pods: the namespace itself, the gateway's and Prometheus'.
+
+    They may ask nobody but for names; if they check tokens, also by HTTPS for the issuer's keys.
+    """
+    name = settings.name
+    asked = [("UDP", 53), ("TCP", 53), *([("TCP", 443)] if TOKEN_ISSUER in settings.env else [])]
     others = dict.fromkeys(space for space in (place.gateway_parts[0], place.metrics_namespace) if space)
     peers: list[Object] = [{"podSelector": {}}]
     peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}} for space in others]
@@ -132,7 +156,7 @@ def network_policy(name: str, place: AksPlace) -> Object:
             "podSelector": {"matchLabels": {NAME_LABEL: name}},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": peers, "ports": [{"protocol": "TCP", "port": "http"}]}],
-            "egress": [{"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}],
+            "egress": [{"ports": [{"protocol": protocol, "port": port} for protocol, port in asked]}],
         },
     }
 
@@ -227,7 +251,7 @@ def _variables(settings: DeploySettings) -> list[Object]:
     found: list[Object] = []
     if settings.service_variables():
         found.append({"configMapRef": {"name": settings.name}})
-    if settings.secrets:
+    if settings.variables_hidden:
         found.append({"secretRef": {"name": settings.name}})
     return found
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scorewright.service.batch.jobs import Jobs
     from scorewright.service.counters import FrontCounters
     from scorewright.service.engine import Engine
+    from scorewright.service.gate import Gate
     from scorewright.service.metrics import Metrics
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
@@ -67,6 +68,7 @@ class App:
         engine: Engine,
         own_headers: azureml.Headers,
         cors: Cors | None,
+        gate: Gate | None,
     ) -> None:
         self._score = score
         self._v2 = v2
@@ -75,6 +77,7 @@ class App:
         self._engine = engine
         self._own = own_headers
         self._cors = cors
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -85,6 +88,8 @@ class App:
         if self._cors is not None:
             own = self._paths.methods(path) if is_batch(path) else ()
             send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"], own))
+        if self._gate is not None and await self._gate.holds(scope, receive, send):
+            return
         if path == "/score":
             await self._score(scope, receive, send)
         elif is_v2(path):
@@ -142,8 +147,13 @@ def _with_headers(send: Send, extra: azureml.Headers, counters: FrontCounters) -
     return send_more
 
 
-def build(target: Target, engine: Engine, jobs: Jobs, metrics: Metrics, *, path_prefix: str = "") -> FastAPI:
-    """The routes beside `/score`. Raises BundleError if the bundle's openapi.json or examples are not usable."""
+def build(
+    target: Target, engine: Engine, jobs: Jobs, metrics: Metrics, *, path_prefix: str = "", guarded: bool = False
+) -> FastAPI:
+    """The routes beside `/score`; `guarded` says that they ask for a key or token.
+
+    Raises BundleError if the bundle's openapi.json or examples are not usable.
+    """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
@@ -185,7 +195,7 @@ def build(target: Target, engine: Engine, jobs: Jobs, metrics: Metrics, *, path_
 
     metrics_route.add(app, metrics)
     batch_route.add(app, jobs)
-    document = openapi.merged(app, target)
+    document = openapi.merged(app, target, guarded=guarded)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json() -> Response:

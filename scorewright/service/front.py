@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import TYPE_CHECKING, Any
 
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
+from scorewright.service.certificate import Certificate
 from scorewright.service.engine import Engine
+from scorewright.service.gate import Gate, Guard
 from scorewright.service.http_limits import HttpLimits
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
@@ -72,6 +75,8 @@ class Front:
         self._settings = settings
         self._listeners = listeners
         self._log = logger
+        self._guard = Guard.of(settings, logger)
+        self._certificate = Certificate.of(settings, logger)
         self._http: HttpServer | None = None
         self._answering = Answering()
         self._former: set[Served] = set()
@@ -83,11 +88,19 @@ class Front:
         from scorewright.service.http_server import HttpServer
 
         self._answering.app = self.served.app = self._application(self.served)
-        self._http = HttpServer.of(self._answering, HttpLimits.of(self._settings))
+        self._http = HttpServer.of(
+            self._answering,
+            HttpLimits.of(self._settings),
+            self._certificate.context if self._certificate else None,
+        )
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()
-        await self._http.serve(sockets=list(self._listeners))
+        async with contextlib.AsyncExitStack() as stack:
+            for watched in (self._guard, self._certificate):
+                if watched is not None:
+                    await stack.enter_async_context(watched.watching())
+            await self._http.serve(sockets=list(self._listeners))
 
     async def prepare(self, target: Target) -> Served:
         """What it would take to serve another target. Raises BundleError if its description is not usable."""
@@ -173,13 +186,31 @@ class Front:
             log=self._log,
             access=settings.access_log,
         )
+        gate = None
+        if self._guard is not None:
+            gate = Gate(
+                engine,
+                self._guard,
+                own_headers=own,
+                log=self._log,
+                access=settings.access_log,
+                pages=bool(settings.cors_origins),
+            )
         jobs = Jobs(target, settings, Roots.of(settings.batch_data, settings.batch_roots))
         metrics = Metrics(self._counters, engine, jobs, target, settings)
         return app.App(
             score,
             v2,
-            app.build(target, engine, jobs, metrics, path_prefix=settings.service_path_prefix),
+            app.build(
+                target,
+                engine,
+                jobs,
+                metrics,
+                path_prefix=settings.service_path_prefix,
+                guarded=gate is not None,
+            ),
             engine=engine,
             own_headers=own,
             cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
+            gate=gate,
         )

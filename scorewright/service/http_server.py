@@ -13,6 +13,7 @@ from scorewright.service.http_protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Iterator
 
     from scorewright.service.http_limits import HttpLimits
@@ -28,8 +29,8 @@ class HttpServer(uvicorn.Server):
     """The HTTP server of the front."""
 
     @classmethod
-    def of(cls, app: Any, limits: HttpLimits) -> Self:
-        """A server of this ASGI application, on the quickest parts that are installed."""
+    def of(cls, app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None) -> Self:
+        """A server of this ASGI application, on the quickest parts that are installed; over HTTPS if given `tls`."""
         return cls(
             uvicorn.Config(
                 app,
@@ -41,6 +42,7 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ssl_context_factory=None if tls is None else lambda _, __: tls,
             )
         )
 

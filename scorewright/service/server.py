@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
 from scorewright.service import log
+from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.counters import Counters
@@ -20,7 +21,7 @@ from scorewright.service.fronts import FIRST_GENERATION, Fronts
 from scorewright.service.generations import Generations
 from scorewright.service.listener import listen
 from scorewright.service.scorer_process import MAIN_FRONT
-from scorewright.service.target import LOOPBACK, Target
+from scorewright.service.target import Target, loopback
 
 if TYPE_CHECKING:
     import logging
@@ -36,6 +37,7 @@ def serve(read: Read) -> int:
     bundle has been loaded before its hashes and versions are found right.
     """
     settings = read.settings
+    service_settings.forget_secrets()
     target = Target.of(settings)
     logger = log.set_up(settings.log_level, log.Current())
     log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
@@ -59,8 +61,10 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.warning("Application Insights is asked for; nothing is sent there by this version.")
     if os.environ.get("WORKER_PRELOAD", "").lower() == "true":
         logger.info("WORKER_PRELOAD is set; each scorer calls init() for itself all the same.")
-    if (settings.host or target.host) not in {LOOPBACK, "localhost", "::1"}:
-        logger.warning("Whoever reaches this machine can use the service: it asks for no key.")
+    if not settings.guarded and not loopback(settings.host or target.host):
+        logger.warning(
+            "Whoever reaches this machine can use the service: it asks for no key. SCOREWRIGHT_KEYS_PATH sets some."
+        )
 
 
 def _listeners(settings: Settings, host: str, stack: contextlib.ExitStack) -> list[socket.socket]:
@@ -112,11 +116,12 @@ class _Service:
     async def _serve(
         self, front: Front, fronts: Fronts, generations: Generations, stop: asyncio.Event, hurry: asyncio.Event
     ) -> None:
+        secure = self._settings.tls_cert is not None
         serving = asyncio.create_task(front.serve())
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(generations.failed())
         for listener in self._listeners:
-            self._log.info("%s listens on %s.", self._target.title, _url(listener))
+            self._log.info("%s listens on %s.", self._target.title, _url(listener, secure=secure))
         await asyncio.wait({serving, stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             self._log.info("Stopping: no new connections; what has been accepted is still answered.")
@@ -164,6 +169,7 @@ def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event, asyncio.Event]]:
             loop.remove_signal_handler(number)
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, *, secure: bool) -> str:
     host, port, *_ = listener.getsockname()
-    return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"{scheme}://{host}:{port}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,3 +150,11 @@ def _document(bundle: Bundle, name: str) -> object:
         return bundle.json(name)
     except ValueError as error:
         raise BundleError(f"{bundle.path(name)} is not JSON: {error}.") from error
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches an address, or name, of its own."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

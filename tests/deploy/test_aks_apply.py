@@ -49,6 +49,15 @@ def test_it_is_applied_looked_after_and_deleted(cluster: Kubernetes, standin: St
         there.status("churn")
 
 
+def test_the_keys_are_told_to_who_may_read_the_secret(cluster: Kubernetes, command: Command) -> None:
+    keys = {"ONE": "one-0123456789abcdef", "TWO": "two-0123456789abcdef"}
+    deployed = apply(auth="key", auth_keys=tuple(keys), secrets=keys)
+    assert deployed.get_keys() == tuple(keys.values())
+    assert target().get("churn").get_keys() == tuple(keys.values())
+    assert command("deploy", "aks", "keys", "churn", "--namespace", "ml").out.split() == [*keys.values()]
+    assert '"Authorization: Bearer $(scorewright deploy aks keys churn --namespace ml' in deployed.curl(None)
+
+
 def test_applied_again_it_converges(cluster: Kubernetes) -> None:
     apply()
     before = {kind: cluster.names(kind) for kind in ("deployments", "services", "serviceaccounts")}
