@@ -15,6 +15,7 @@ from scorewright.cli_batch import batch
 from scorewright.cli_batch_jobs import jobs
 from scorewright.cli_bundle import BundleArgument, bundle_argument
 from scorewright.cli_deploy import deploy
+from scorewright.cli_doctor import doctor
 from scorewright.cli_loadtest import loadtest
 from scorewright.cli_registry import register, registry
 from scorewright.errors import ScorewrightError
@@ -105,6 +106,7 @@ app.add_typer(deploy, name="deploy")
 app.command()(register)
 app.add_typer(registry, name="registry")
 app.add_typer(loadtest, name="loadtest")
+app.command()(doctor)
 
 
 Skew = Annotated[
@@ -114,7 +116,9 @@ Skew = Annotated[
 
 @app.command()
 def generate(
-    model: Annotated[Path, typer.Argument(help="The saved model: .joblib, .pkl, .bin, .z, .keras, .h5 or SavedModel.")],
+    model: Annotated[
+        Path, typer.Argument(help="The saved model: .joblib, .pkl, .bin, .z, .skops, .keras, .h5 or SavedModel.")
+    ],
     sample: Annotated[
         Path | None, typer.Option(help="Rows as the model was fitted on: csv, parquet, npy, npz or json.")
     ] = None,
@@ -131,6 +135,12 @@ def generate(
     ] = "native",
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
     allow_version_skew: Skew = False,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE", help="A type that a .skops file may hold though skops does not know it. Repeat it."
+        ),
+    ] = None,
 ) -> None:
     """Look into a fitted model and write the bundle that serves it."""
     from rich.console import Console
@@ -150,11 +160,14 @@ def generate(
             runtime=runtime,
             force=force,
             allow_version_skew=allow_version_skew,
+            trust=trust or (),
             on_step=lambda step: status.update(f"{step} …"),
         )
     manifest = bundle.manifest
     methods = ", ".join(manifest.signature.methods)
     console.print(f"{manifest.model.kind}: {methods} (default {manifest.signature.default_method})", markup=False)
+    for kind in manifest.model.trusted:
+        console.print(f"  trusted: {kind}", markup=False)
     for answer, measured in manifest.parity.methods.items() if manifest.parity else ():
         console.print(f"  onnx: {told(answer, measured)}", markup=False)
     for note in manifest.notes:

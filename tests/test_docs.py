@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_every_error_is_drawn_in_the_tree() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_what_the_security_page_calls_proven_is_tested() -> None:
+    proofs = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text())
+    assert len(proofs) > 20
+    for file, name in proofs:
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file}::{name}"
+
+
+def test_every_check_of_the_doctor_is_on_its_page() -> None:
+    page = (ROOT / "docs/doctor.md").read_text()
+    for kind in ("machine", "service", "bundle", "image"):
+        for check in import_module(f"scorewright.doctor.{kind}.checks").CHECKS:
+            assert f"`{check.name}`" in page, check.name
 
 
 def test_everything_public_is_exported() -> None:

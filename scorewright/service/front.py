@@ -10,6 +10,7 @@ from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
 from scorewright.service.engine import Engine
+from scorewright.service.http_limits import HttpLimits
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
 from scorewright.service.target import SERVER_VERSION
@@ -127,5 +128,6 @@ class Front:
                 engine=self.engine,
                 own_headers=own,
                 cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
-            )
+            ),
+            HttpLimits.of(settings),
         )

@@ -182,8 +182,81 @@ class Settings(BaseSettings):
     ] = 1024
     max_body_bytes: Annotated[
         int,
-        Field(ge=1, le=2_000_000_000, description="Bytes a request's body may have; a larger one is answered 413."),
+        Field(
+            ge=1,
+            le=2_000_000_000,
+            description="Bytes a request's body may have, also once decompressed; a larger one is answered 413.",
+        ),
     ] = 100 * 1024 * 1024
+    max_rows: Annotated[
+        int | None,
+        Field(ge=1, le=10**9, description="Rows that a request to a bundle may have; one with more is answered 413."),
+    ] = None
+    max_json_depth: Annotated[
+        int,
+        Field(
+            ge=4,
+            le=1000,
+            description="Lists and objects that may be in each other in a request to a bundle; deeper is answered 400.",
+        ),
+    ] = 64
+    max_header_bytes: Annotated[
+        int,
+        Field(
+            ge=1024,
+            le=16 * 1024 * 1024,
+            description="Bytes that a request's line and headers may have; longer is answered 431.",
+        ),
+    ] = 64 * 1024
+    max_headers: Annotated[
+        int, Field(ge=1, le=10_000, description="Headers a request may have; one with more is answered 431.")
+    ] = 100
+    header_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds in which a request's headers must have come, else it is answered 408; 0 for no limit.",
+        ),
+    ] = 30
+    body_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds that a request's body has to come, and one more for each min_body_rate bytes of it "
+            "that have, else it is answered 408; 0 for no limit.",
+        ),
+    ] = 30
+    min_body_rate: Annotated[
+        int, Field(ge=1, le=10**9, description="Bytes of a body that give it a second more to come.")
+    ] = 1024
+    keep_alive_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds that an idle connection is kept, longer than common proxies keep theirs; "
+            "0 for no limit.",
+        ),
+    ] = 75
+    send_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds for which a client may take nothing of its answer until the connection is cut; "
+            "0 for no limit.",
+        ),
+    ] = 60
+    max_connections: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Connections at once, as far as there are file descriptors; one more is answered 503.",
+        ),
+    ] = 4096
     batch_data: Annotated[
         Path,
         Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from scorewright.service.http_protocol import JoinedWrites
+from scorewright.service.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
