@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import logging.config
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from scorewright.contract import shim
 from scorewright.errors import UsageError
@@ -50,9 +51,17 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def set_up(level: str, current: Current) -> logging.Logger:
-    """Send this service's log, and in the front uvicorn's warnings, to stdout; the service's logger."""
-    handler = logging.StreamHandler(sys.stdout)
+def own_stdout() -> TextIO | None:
+    """Another way to where stdout leads now, by lines: a script may close stdout, and the log goes on."""
+    if sys.stdout is None:
+        return None
+    descriptor = fcntl.fcntl(sys.stdout.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+    return open(descriptor, "w", buffering=1, encoding=sys.stdout.encoding, errors="backslashreplace")  # noqa: PTH123 - a descriptor
+
+
+def set_up(level: str, current: Current, stream: TextIO | None = None) -> logging.Logger:
+    """Send this service's log, and in the front uvicorn's warnings, to stdout or a stream; the service's logger."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(LineFormatter(current))
     for name, least in ((NAME, level), ("uvicorn", max(logging.getLevelName(level), logging.WARNING))):
         logger = logging.getLogger(name)

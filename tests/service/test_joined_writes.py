@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from scorewright.service import joined_writes
 from scorewright.service.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pytest
 
 
 class Record(asyncio.Transport):
@@ -18,6 +21,7 @@ class Record(asyncio.Transport):
         super().__init__()
         self.done: list[object] = []
         self.closing = False
+        self.unsent = 0
 
     def is_closing(self) -> bool:
         return self.closing
@@ -28,6 +32,9 @@ class Record(asyncio.Transport):
     def close(self) -> None:
         self.done.append("close")
 
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
     def abort(self) -> None:
         self.done.append("abort")
 
@@ -35,7 +42,7 @@ class Record(asyncio.Transport):
 def test_writes_of_one_turn_go_out_together() -> None:
     async def test() -> list[object]:
         record = Record()
-        joined = JoinedWrites(record, asyncio.get_running_loop().call_soon)
+        joined = JoinedWrites(record, asyncio.get_running_loop())
         joined.write(b"head")
         joined.write(b"body")
         assert record.done == []
@@ -50,7 +57,7 @@ def test_writes_of_one_turn_go_out_together() -> None:
 def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> None:
     async def test(*, abort: bool) -> list[object]:
         record = Record()
-        joined = JoinedWrites(record, asyncio.get_running_loop().call_soon)
+        joined = JoinedWrites(record, asyncio.get_running_loop())
         joined.write(b"last")
         if abort:
             joined.abort()
@@ -66,10 +73,26 @@ def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> No
 def test_nothing_is_written_to_a_client_that_has_gone() -> None:
     async def test() -> list[object]:
         record = Record()
-        joined = JoinedWrites(record, asyncio.get_running_loop().call_soon)
+        joined = JoinedWrites(record, asyncio.get_running_loop())
         joined.write(b"head")
         record.closing = True
         await asyncio.sleep(0)
         return record.done
 
     assert asyncio.run(test()) == []
+
+
+def test_a_client_that_takes_nothing_of_the_rest_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined_writes, "STALLED_SECONDS", 0.01)
+
+    async def test() -> list[object]:
+        record = Record()
+        record.unsent = 5
+        joined = JoinedWrites(record, asyncio.get_running_loop())
+        joined.write(b"last")
+        joined.close()
+        while "abort" not in record.done:
+            await asyncio.sleep(0.001)
+        return record.done
+
+    assert asyncio.run(test()) == [[b"last"], "close", "abort"]
