@@ -20,11 +20,7 @@ class Record(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.done: list[object] = []
-        self.closing = False
         self.unsent = 0
-
-    def is_closing(self) -> bool:
-        return self.closing
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         self.done.append(list(list_of_data))
@@ -34,6 +30,12 @@ class Record(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
+
+    def is_closing(self) -> bool:
+        return "gone" in self.done
+
+    def write_eof(self) -> None:
+        self.done.append("end")
 
     def abort(self) -> None:
         self.done.append("abort")
@@ -70,16 +72,21 @@ def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> No
     assert asyncio.run(test(abort=True)) == ["abort"]
 
 
-def test_nothing_is_written_to_a_client_that_has_gone() -> None:
-    async def test() -> list[object]:
+def test_nothing_is_written_after_an_end_or_to_a_client_that_has_gone() -> None:
+    async def test(*, gone: bool) -> list[object]:
         record = Record()
         joined = JoinedWrites(record, asyncio.get_running_loop())
-        joined.write(b"head")
-        record.closing = True
+        joined.write(b"last")
+        if gone:
+            record.done.append("gone")
+        else:
+            joined.write_eof()
+            joined.write(b"too late")
         await asyncio.sleep(0)
         return record.done
 
-    assert asyncio.run(test()) == []
+    assert asyncio.run(test(gone=False)) == [[b"last"], "end"]
+    assert asyncio.run(test(gone=True)) == ["gone"]
 
 
 def test_a_client_that_takes_nothing_of_the_rest_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
