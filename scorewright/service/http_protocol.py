@@ -1,13 +1,12 @@
 """uvicorn's HTTP protocol, held to limits, with our shape of errors and each answer written to the socket at once.
 
-What uvicorn and its parser leave open, and is closed here: headers of any size, clients of any slowness, pipelined requests
-of any number, trailers that become headers, a body behind `Upgrade` that is read as a request of its own, transfer
-codings that nobody undoes, and a refusal that overtakes the answers before it.
+What uvicorn and its parser leave open, and is closed here: headers of any size, clients of any slowness, pipelined
+requests of any number, trailers that become headers, a body behind `Upgrade` that is read as a request of its own,
+transfer codings that nobody undoes, and a refusal that overtakes the answers before it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from enum import Enum, auto
 from http import HTTPStatus
@@ -21,6 +20,8 @@ from scorewright.service.joined_writes import JoinedWrites
 from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from scorewright.service.http_limits import HttpLimits
@@ -52,7 +53,7 @@ class _Refused(Exception):  # noqa: N818 - it ends the parser's work, and is no 
 
 
 class _Flow(FlowControl):
-    """Flow control that does not read on while requests are waiting for their turn, whatever the one before them asks."""
+    """Flow control that does not read on while requests are waiting for their turn, whatever is asked for."""
 
     held = False
 
@@ -205,7 +206,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _stage_now(self) -> tuple[tuple[object, ...], float]:
         """What the connection waits for, and how long it may."""
-        limits, cycle = self._limits, self.cycle
+        limits = self._limits
+        cycle: RequestResponseCycle | None = self.cycle
         if self._ended:
             return ("ended",), LINGER_SECONDS
         unsent = self.transport.get_write_buffer_size()
@@ -213,7 +215,7 @@ class HttpProtocol(HttpToolsProtocol):
             return ("sending", unsent), limits.send
         if self._reading is Reading.HEAD:
             return ("head", id(self.scope)), limits.header
-        if self._reading is Reading.BODY and (cycle is self._running or cycle.response_complete):
+        if cycle is not None and self._reading is Reading.BODY and (cycle is self._running or cycle.response_complete):
             return ("body", id(cycle)), limits.body + self._received / limits.body_rate
         if cycle is None:
             return ("new",), limits.header

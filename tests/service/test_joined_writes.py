@@ -17,6 +17,10 @@ class Record(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.done: list[object] = []
+        self.closing = False
+
+    def is_closing(self) -> bool:
+        return self.closing
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         self.done.append(list(list_of_data))
@@ -57,3 +61,15 @@ def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> No
 
     assert asyncio.run(test(abort=False)) == [[b"last"], "close"]
     assert asyncio.run(test(abort=True)) == ["abort"]
+
+
+def test_nothing_is_written_to_a_client_that_has_gone() -> None:
+    async def test() -> list[object]:
+        record = Record()
+        joined = JoinedWrites(record, asyncio.get_running_loop().call_soon)
+        joined.write(b"head")
+        record.closing = True
+        await asyncio.sleep(0)
+        return record.done
+
+    assert asyncio.run(test()) == []
