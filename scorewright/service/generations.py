@@ -188,6 +188,8 @@ class Generations:
             max_body_bytes=settings.max_body_bytes,
             manifest=None if target.bundle is None else target.bundle.manifest.to_json(),
             debug_port=settings.debug_port,
+            max_rows=settings.max_rows,
+            max_json_depth=settings.max_json_depth,
             sample=json.dumps(documents[SAMPLE]) if tried else None,
             expected=json.dumps(documents[EXPECTED]) if tried else None,
         )

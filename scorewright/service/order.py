@@ -21,5 +21,7 @@ class Order:
     max_body_bytes: int
     manifest: str | None = None
     debug_port: int | None = None
+    max_rows: int | None = None
+    max_json_depth: int = 64
     sample: str | None = None
     expected: str | None = None

@@ -31,6 +31,12 @@ class Record(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
+    def is_closing(self) -> bool:
+        return "gone" in self.done
+
+    def write_eof(self) -> None:
+        self.done.append("end")
+
     def abort(self) -> None:
         self.done.append("abort")
 
@@ -64,6 +70,23 @@ def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> No
 
     assert asyncio.run(test(abort=False)) == [[b"last"], "close"]
     assert asyncio.run(test(abort=True)) == ["abort"]
+
+
+def test_nothing_is_written_after_an_end_or_to_a_client_that_has_gone() -> None:
+    async def test(*, gone: bool) -> list[object]:
+        record = Record()
+        joined = JoinedWrites(record, asyncio.get_running_loop())
+        joined.write(b"last")
+        if gone:
+            record.done.append("gone")
+        else:
+            joined.write_eof()
+            joined.write(b"too late")
+        await asyncio.sleep(0)
+        return record.done
+
+    assert asyncio.run(test(gone=False)) == [[b"last"], "end"]
+    assert asyncio.run(test(gone=True)) == ["gone"]
 
 
 def test_a_client_that_takes_nothing_of_the_rest_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:

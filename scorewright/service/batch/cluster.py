@@ -13,9 +13,10 @@ from distributed.scheduler import KilledWorker
 
 from scorewright.errors import BatchError
 from scorewright.service.batch import host, parcel
+from scorewright.service.batch.lanes import Lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from distributed import Future
 
@@ -36,9 +37,10 @@ LOST_WORKERS = 10
 class Cluster:
     """A connection to a scheduler, for one job."""
 
-    def __init__(self, client: Client, job: str) -> None:
+    def __init__(self, client: Client, job: str, *, own: bool) -> None:
         self._client = client
         self._job = job
+        self._own = own
 
     @classmethod
     @contextlib.contextmanager
@@ -67,37 +69,65 @@ class Cluster:
             stack.enter_context(client.as_current())
             client.register_plugin(plugin, name=job)
             stack.callback(client.unregister_worker_plugin, job)
-            yield cls(client, job)
+            yield cls(client, job, own=scheduler is None)
 
     def score(
-        self, batches: Iterable[MiniBatch], cancelled: Callable[[], bool]
+        self, batches: Sequence[MiniBatch], cancelled: Callable[[], bool]
     ) -> Iterator[tuple[MiniBatch, dict[str, Any]]]:
         """Each mini-batch with what its Host answered, as they get done; ends early when cancelled.
 
         Raises BatchError if the cluster has no workers, or they cannot run it at all.
         """
-        rest = iter(batches)
-        under_way: dict[Future, MiniBatch] = {}
+        lanes = Lanes(batches)
+        under_way: dict[Future, tuple[str, MiniBatch]] = {}
         seen = time.monotonic()
         try:
             while not cancelled():
-                threads = sum(self._client.nthreads().values())
-                if threads:
+                workers = self._client.nthreads()
+                if workers:
                     seen = time.monotonic()
                 elif time.monotonic() - seen > WORKERS_SECONDS:
                     raise BatchError(f"The cluster has had no worker for {WORKERS_SECONDS} s.", hint="Start workers.")
-                while len(under_way) < AHEAD * threads and (batch := next(rest, None)) is not None:
-                    under_way[self._submit(batch)] = batch
-                if not under_way and threads:
+                self._give_out(lanes, workers, under_way)
+                if not under_way and workers:
                     return
                 for future in self._done(list(under_way)):
-                    yield under_way.pop(future), self._answer(future)
+                    _, batch = under_way.pop(future)
+                    yield batch, self._answer(future)
         finally:
             self._client.cancel(list(under_way), force=True)
 
-    def _submit(self, batch: MiniBatch) -> Future:
+    def _give_out(
+        self, lanes: Lanes, workers: Mapping[str, int], under_way: dict[Future, tuple[str, MiniBatch]]
+    ) -> None:
+        """Send each worker as many mini-batches as it has room for."""
+        if not self._own:
+            # Workers come and go there, and Dask waits for ever for one that was named and is lost: Dask says who does
+            # what.
+            workers = {"": sum(workers.values())}
+        room = {
+            worker: AHEAD * threads - sum(sent_to == worker for sent_to, _ in under_way.values())
+            for worker, threads in workers.items()
+        }
+        while any(left > 0 for left in room.values()):
+            for worker in [worker for worker, left in room.items() if left > 0]:
+                batch = lanes.next(worker)
+                if batch is None:
+                    return
+                under_way[self._submit(batch, worker)] = worker, batch
+                room[worker] -= 1
+
+    def _submit(self, batch: MiniBatch, worker: str) -> Future:
         key = f"{self._job}-{batch.number}-{time.monotonic_ns()}"
-        return self._client.submit(host.score, self._job, batch.to_dict(), key=key, pure=False)
+        return self._client.submit(
+            host.score,
+            self._job,
+            batch.to_dict(),
+            key=key,
+            pure=False,
+            workers=[worker] if worker else None,
+            allow_other_workers=bool(worker),
+        )
 
     def _done(self, futures: list[Future]) -> list[Future]:
         if not futures:
