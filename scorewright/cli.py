@@ -245,6 +245,7 @@ def serve(
     ] = None,
     batch_entry_script: Annotated[str | None, typer.Option(help="A batch driver for jobs, besides a score.py.")] = None,
     log_level: Annotated[str | None, typer.Option(help="CRITICAL, ERROR, WARNING, INFO or DEBUG.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
     access_log: Annotated[bool | None, typer.Option("--access-log", help="Log a line for each request.")] = None,
     allow_version_skew: Annotated[
         bool | None,
@@ -279,6 +280,7 @@ def serve(
         batch_data=batch_data,
         batch_entry_script=batch_entry_script,
         log_level=log_level,
+        log_format=log_format,
         access_log=access_log,
         allow_version_skew=allow_version_skew,
     )

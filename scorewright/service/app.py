@@ -16,6 +16,7 @@ from scorewright.service.paths import Paths
 from scorewright.service.protocols import azureml
 from scorewright.service.refusal import ServiceMessage, refusal
 from scorewright.service.swagger_route import SwaggerRoute
+from scorewright.service.tracing import UNTRACED
 from scorewright.service.v2_route import is_v2
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
     from scorewright.service.target import Target
+    from scorewright.service.tracing import Tracer
     from scorewright.service.v2_route import V2Route
 
 JSON = "application/json"
@@ -60,6 +62,7 @@ class App:
         engine: Engine,
         own_headers: azureml.Headers,
         cors: Cors | None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._score = score
         self._v2 = v2
@@ -68,6 +71,7 @@ class App:
         self._engine = engine
         self._own = own_headers
         self._cors = cors
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -78,6 +82,13 @@ class App:
         if self._cors is not None:
             own = self._paths.methods(path) if is_batch(path) else ()
             send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"], own))
+        if self._tracer is None or path in UNTRACED:
+            await self._route(scope, receive, send)
+        else:
+            await self._tracer(self._route, scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
         if path == "/score":
             await self._score(scope, receive, send)
         elif is_v2(path):

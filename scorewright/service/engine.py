@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -123,8 +124,10 @@ class Engine:
         """
         if self._closed:
             raise RequestError(503, self._closed)
-        now = self._loop.time()
+        # Not the loop's time: that is of the millisecond in which its turn began.
+        now = time.monotonic()
         job = Job(place.outgoing(request_id, head, body), gone, self._loop.create_future(), now)
+        place.job = job
         self._waiting.append(job)
         self._hand_out_soon()
         if not self._ticking:
@@ -235,7 +238,7 @@ class Engine:
         """What one scorer is given: requests in the order they came, until the next would be too many."""
         batch: list[Job] = []
         size = count = 0
-        now = self._loop.time()
+        now = time.monotonic()
         while self._waiting and len(batch) < most:
             job = self._waiting[0]
             if job.answer.done() or self._is_over(job, now) or self._has_left(job, now):
@@ -258,7 +261,7 @@ class Engine:
             if job.alone:
                 break
         for job in batch:
-            job.shared = len(batch) > 1
+            job.batch = len(batch)
         return batch
 
     def _has_left(self, job: Job, now: float) -> bool:
@@ -286,7 +289,7 @@ class Engine:
             return True
         if job.stream is None and now >= job.deadline:
             _fail(job, _timeout(job.outgoing.budget_ms / 1000))
-        elif job.shared and job.stream is None:
+        elif job.batch > 1 and job.stream is None:
             return False
         elif now - job.taken >= self._limits.worker_silence:
             _fail(job, RequestError(500, f"Scoring took longer than {self._limits.worker_silence} s.", failed=True))
@@ -340,6 +343,7 @@ def _timeout(seconds: float) -> RequestError:
 
 def _settle(job: Job, answer: Scored) -> None:
     if not job.answer.done():
+        job.answered = time.monotonic()
         job.answer.set_result(answer)
 
 

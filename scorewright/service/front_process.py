@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from scorewright.errors import ScorewrightError
-from scorewright.service import log
+from scorewright.service import line_stream, log
 from scorewright.service.channel import Channel
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.frames import Kind, Ready
@@ -45,7 +45,10 @@ def main() -> int:
         return 0
     told = json.loads(first[1])
     settings = Settings(**told["settings"])
-    logger = log.set_up(settings.log_level, log.Current())
+    own = line_stream.apart() if settings.log_format == "json" else None
+    logger = log.set_up(settings.log_level, log.Current(), settings.log_format, own)
+    if own is not None:
+        line_stream.take(logger)
     try:
         target = Target.of(settings)
         log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])

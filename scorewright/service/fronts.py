@@ -43,12 +43,17 @@ class _FrontProcess:
         self._loop = asyncio.get_running_loop()
 
     @classmethod
-    def spawn(cls, number: int, address: Address, settings: Settings) -> _FrontProcess:
+    def spawn(cls, number: int, address: Address, settings: Settings, logger: logging.Logger) -> _FrontProcess:
         """Start the process and tell it what to serve where. Raises OSError if it cannot start."""
         control, controlled = socket.socketpair()
         with controlled:
             try:
-                child = Child.spawn("scorewright.service.front_process", [controlled.fileno()], os.environ)
+                child = Child.spawn(
+                    "scorewright.service.front_process",
+                    [controlled.fileno()],
+                    os.environ,
+                    logger if settings.log_format == "json" else None,
+                )
             except OSError:
                 control.close()
                 raise
@@ -181,7 +186,7 @@ class Fronts:
     async def _life(self, number: int) -> str:
         """From the start to the end of one front; how it ended, in words."""
         try:
-            front = _FrontProcess.spawn(number, self._address, self._settings)
+            front = _FrontProcess.spawn(number, self._address, self._settings, self._log)
         except OSError as error:
             return f"A front cannot be started: {error}"
         self._alive[number] = front

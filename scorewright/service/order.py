@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scorewright.service import log
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,7 @@ class Order:
     entry_script: str | None
     model_dir: str | None
     log_level: str
+    log_format: log.Form
     worker_silence: float | None
     max_body_bytes: int
     bundle: str | None = None

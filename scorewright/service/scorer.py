@@ -24,7 +24,7 @@ from pathlib import Path
 from scorewright.contract.run_form import Takes
 from scorewright.contract.script import MAIN, EntryScript
 from scorewright.errors import ScorewrightError, ScriptError
-from scorewright.service import frames, log, swagger_files, user_log
+from scorewright.service import frames, line_stream, log, swagger_files, user_log
 from scorewright.service.calls import Calls
 from scorewright.service.channel import Channel, Channels
 from scorewright.service.frames import Kind, Ready
@@ -57,8 +57,11 @@ def main() -> int:
         return 0
     order = Order(**json.loads(first[1]))
     current = log.Current()
-    logger = log.set_up(order.log_level, current)
-    user_log.take(order.log_level, current)
+    own = line_stream.apart() if order.log_format == "json" else None
+    logger = log.set_up(order.log_level, current, order.log_format, own)
+    user_log.take(order.log_level, current, order.log_format, own)
+    if own is not None:
+        line_stream.take(logger)
     try:
         script = _started(order)
         files = swagger_files.read(Path(os.environ.get("AML_APP_ROOT", ".")))

@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
-from scorewright.service import log
+from scorewright.service import line_stream, log
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.event_loop import loop_factory
@@ -36,9 +36,23 @@ def serve(read: Read) -> int:
     """
     settings = read.settings
     target = Target.of(settings)
-    logger = log.set_up(settings.log_level, log.Current())
-    log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
+    logger = log.set_up(settings.log_level, log.Current(), settings.log_format)
+    if log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])]):
+        # What a line is, it says itself: all processes are told so.
+        settings = settings.model_copy(update={"log_format": "text"})
     _remark(read, target, logger)
+    if settings.log_format == "text":
+        return _served(settings, target, logger)
+    line_stream.take(logger)
+    try:
+        return _served(settings, target, logger)
+    except ScorewrightError as error:
+        # In words that are no JSON, it would be said past the log.
+        logger.critical("%s %s", error.message, error.hint)
+        return error.exit_code
+
+
+def _served(settings: Settings, target: Target, logger: logging.Logger) -> int:
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
         listeners = _listeners(settings, settings.host or target.host, stack)
         runner.run(_Service(settings, target, listeners, logger).run())
@@ -153,6 +167,7 @@ class _Service:
             entry_script=None if target.entry_script is None else str(target.entry_script),
             model_dir=target.model_dir,
             log_level=settings.log_level,
+            log_format=settings.log_format,
             worker_silence=settings.worker_timeout or None,
             max_body_bytes=settings.max_body_bytes,
             bundle=None if target.bundle is None else str(target.bundle.root),

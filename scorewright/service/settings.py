@@ -254,6 +254,10 @@ class Settings(BaseSettings):
         BeforeValidator(_level),
         Field(validation_alias="AZUREML_LOG_LEVEL", description="The least level that is logged."),
     ] = "INFO"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Field(description="What a line of the log is: text, or a JSON object."),
+    ] = "text"
     server_version_header: Annotated[
         bool,
         Field(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from scorewright.service.engine import Engine
+    from scorewright.service.room import Place
     from scorewright.service.target import Target
 
 PREFIX = "/v2"
@@ -85,6 +86,7 @@ class V2Route(Route):
         begun = time.perf_counter()
         ids = azureml.read_ids(scope["headers"], azureml.new_id())
         place = self._places.get(scope["path"])
+        room: Place | None = None
         try:
             if ids.refusal:
                 raise RequestError(431, ids.refusal)
@@ -98,7 +100,7 @@ class V2Route(Route):
             if place.answer is not None:
                 await self._tell(send, ids, place)
                 return
-            with self._place(ids) as room:
+            with self._place(scope, ids) as room:
                 body = await self._body(scope, receive, room)
                 await self._engine.opened(room, lambda: gone(receive))
                 told = head.of_inference(scope)
@@ -120,7 +122,7 @@ class V2Route(Route):
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=False
             )
             await self._answer(send, ids, status, headers, answer)
-        self._log_access(scope, ids, status, begun, len(answer))
+        self._log_access(scope, ids, status, begun, len(answer), room)
 
     async def _tell(self, send: Send, ids: azureml.Ids, place: _Place) -> None:
         if place.needs_scorer and not self._engine.ready:
