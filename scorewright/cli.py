@@ -225,7 +225,7 @@ def serve(
         typer.Option(
             "--appinsights-instrumentation-key",
             "--appinsights_instrumentation_key",
-            help="Taken, but nothing is sent so far.",
+            help="Where requests are sent to: a key or connection string of Application Insights.",
         ),
     ] = None,
     rest: Annotated[bool, typer.Option("--rest", hidden=True)] = False,

@@ -13,6 +13,7 @@ from scorewright.service.engine import Engine
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
 from scorewright.service.target import SERVER_VERSION
+from scorewright.service.telemetry import Telemetry
 
 if TYPE_CHECKING:
     import logging
@@ -40,6 +41,8 @@ class Front:
         self._listeners = listeners
         self._log = logger
         self._http: HttpServer | None = None
+        self._count = count
+        self._telemetry: Telemetry | None = None
 
     async def serve(self) -> None:
         """Listen and answer, until drained."""
@@ -62,7 +65,9 @@ class Front:
         if self._http is not None:
             await self._http.drain()
         await asyncio.wait({serving, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-        if hurry.is_set():
+        if not hurry.is_set():
+            await self._flushed(hurrying)
+        if hurry.is_set() and not serving.done():
             self.engine.abandon("The service was stopped before this request was answered.")
             await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
             serving.cancel()
@@ -78,6 +83,13 @@ class Front:
             await self._http.drain()
         await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
         serving.cancel()
+
+    async def _flushed(self, hurrying: asyncio.Task[bool]) -> None:
+        """Send what is left to be sent of traces, for a while, or until it has to hurry."""
+        if self._telemetry is not None:
+            sending = asyncio.create_task(self._telemetry.close())
+            await asyncio.wait({sending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            sending.cancel()
 
     def _server(self) -> HttpServer:
         # The web framework takes a while to import: the scorers load the model meanwhile.
@@ -106,6 +118,7 @@ class Front:
             log=self._log,
             access=settings.access_log,
         )
+        self._telemetry = Telemetry.of(settings, self._target, self._count, self._log)
         jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))
         return HttpServer.of(
             app.App(
@@ -115,5 +128,6 @@ class Front:
                 engine=self.engine,
                 own_headers=own,
                 cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
+                tracer=None if self._telemetry is None else self._telemetry.tracer,
             )
         )

@@ -60,7 +60,7 @@ class _FrontProcess:
         control.setblocking(False)
         front = cls(child, control)
         host, ports = address
-        told = {"number": number, "host": host, "ports": ports, "settings": settings.model_dump(mode="json")}
+        told = {"number": number, "host": host, "ports": ports, "settings": settings.to_front()}
         front.tell(Kind.SERVE, told)
         return front
 

@@ -24,6 +24,9 @@ PRINTED = f"{NAME}.print"
 
 FILE = "logging.json"
 
+_TRACE_ID = slice(3, 35)
+"""Where the 32 digits of the trace are in a traceparent: version, trace, span, flags."""
+
 Form = Literal["text", "json"]
 """What a line of the log is."""
 
@@ -31,11 +34,11 @@ Form = Literal["text", "json"]
 class Current:
     """The ids of the request that is being scored, for the lines that are logged meanwhile, by whatever thread.
 
-    `trace_id` is that of its trace, if it has one: 32 hexadecimal digits.
+    `traceparent` is that of its trace, if it has one.
     """
 
     request_id = ""
-    trace_id = ""
+    traceparent = ""
 
 
 class LineFormatter(logging.Formatter):
@@ -88,15 +91,20 @@ class JsonFormatter(logging.Formatter):
 
 def moment(record: logging.LogRecord) -> str:
     """When it was logged, in UTC: `2026-11-05T12:00:00.123Z`."""
-    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-    return f"{seconds}.{int(record.msecs):03d}Z"
+    return utc(record.created)
+
+
+def utc(moment: float) -> str:
+    """A time since the epoch: `2026-11-05T12:00:00.123Z`."""
+    whole = int(moment)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((moment - whole) * 1000):03d}Z"
 
 
 def _ids(record: logging.LogRecord, current: Current) -> tuple[str, str]:
     request_id = getattr(record, "request_id", "")
     if request_id:
         return request_id, getattr(record, "trace_id", "")
-    return current.request_id, current.trace_id
+    return current.request_id, current.traceparent[_TRACE_ID]
 
 
 def formatter(form: Form, current: Current) -> logging.Formatter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,3 +24,6 @@ class Order:
     max_body_bytes: int
     bundle: str | None = None
     debug_port: int | None = None
+    app_insights_key: str | None = field(default=None, repr=False)
+    service_name: str = ""
+    service_version: str = ""

@@ -8,6 +8,7 @@ socket does.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import io
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scorewright.contract.run_form import Takes
 from scorewright.contract.script import MAIN, EntryScript
@@ -33,6 +35,9 @@ from scorewright.service.protocols import swagger
 from scorewright.service.scoring import Scorer
 from scorewright.service.status import Status
 from scorewright.service.v2_calls import V2Calls
+
+if TYPE_CHECKING:
+    import logging
 
 ORPHAN_GRACE_SECONDS = 5.0
 """How long a scorer whose front is gone may take to end by itself: a run() under way, exit handlers."""
@@ -63,7 +68,7 @@ def main() -> int:
     if own is not None:
         line_stream.take(logger)
     try:
-        script = _started(order)
+        script = _started(order, current, logger)
         files = swagger_files.read(Path(os.environ.get("AML_APP_ROOT", ".")))
     except ScorewrightError as error:
         channel.send([frames.pack_json(Kind.FAILED, {"message": error.message, "hint": error.hint})])
@@ -97,12 +102,14 @@ def _score(scorer: Scorer, channels: Channels) -> None:
                 channels.drop(channel)
 
 
-def _started(order: Order) -> EntryScript:
+def _started(order: Order, current: log.Current, logger: logging.Logger) -> EntryScript:
     """The script, after init(). Raises ScriptError if there is none to be had."""
     if order.debug_port is not None:
         _attach_debugger(order.debug_port)
     path = None if order.entry_script is None else Path(order.entry_script)
     log.replace([Path(os.environ.get("AML_APP_ROOT", ".")), *([path.parent] if path is not None else [])])
+    if order.app_insights_key is not None:
+        _send_to_app_insights(order.app_insights_key, order, current, logger)
     # As under gunicorn; this process itself is started without it, so that no file there can pass for a module of ours.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
     # A script that reads its arguments is given none.
@@ -110,6 +117,17 @@ def _started(order: Order) -> EntryScript:
     script = EntryScript.load(path, model_dir=order.model_dir)
     script.start(order.model_dir)
     return script
+
+
+def _send_to_app_insights(key: str, order: Order, current: log.Current, logger: logging.Logger) -> None:
+    # The front has said so if it cannot be had.
+    with contextlib.suppress(ImportError, ValueError):
+        from scorewright.service import app_insights, telemetry
+
+        resource = telemetry.resource(order.service_name, order.service_version)
+        provider = app_insights.provider(app_insights.exporter_options(key), resource)
+        telemetry.relay(["azure.monitor"], logger, telemetry.secrets_of_key(key))
+        logger.addHandler(app_insights.AppInsightsHandler(provider, current))
 
 
 def _attach_debugger(port: int) -> None:

@@ -87,7 +87,7 @@ class Scorer:
                 tasks = self._together(self._script.run_many, tasks)
             self._one_by_one(tasks)
         finally:
-            self._current.request_id = self._current.trace_id = ""
+            self._current.request_id = self._current.traceparent = ""
             self._status.idle()
 
     def lost_front(self) -> None:
@@ -105,7 +105,7 @@ class Scorer:
     def _at(self, task: _Task) -> None:
         """What is logged from now on is of this request."""
         self._current.request_id = task.request_id
-        self._current.trace_id = trace_context.trace_id(task.trace)
+        self._current.traceparent = task.trace
 
     def _one_by_one(self, tasks: list[_Task]) -> None:
         """Answer each by run(), those with the least time first.

@@ -68,8 +68,8 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.info("AZUREML_MODEL_DIR is not set; --model-dir sets it.")
     if settings.bundle is not None and settings.entry_script is not None:
         logger.warning("AZUREML_ENTRY_SCRIPT is %s; the bundle's own script is served.", settings.entry_script)
-    if settings.app_insights_enabled:
-        logger.warning("Application Insights is asked for; nothing is sent there by this version.")
+    if settings.app_insights_enabled and settings.app_insights_key is None:
+        logger.warning("AML_APP_INSIGHTS_ENABLED is set, and AML_APP_INSIGHTS_KEY is not: nothing is sent.")
     if os.environ.get("WORKER_PRELOAD", "").lower() == "true":
         logger.info("WORKER_PRELOAD is set; each scorer calls init() for itself all the same.")
     if (settings.host or target.host) not in {LOOPBACK, "localhost", "::1"}:
@@ -172,6 +172,11 @@ class _Service:
             max_body_bytes=settings.max_body_bytes,
             bundle=None if target.bundle is None else str(target.bundle.root),
             debug_port=settings.debug_port,
+            app_insights_key=settings.app_insights_key.get_secret_value()
+            if settings.app_insights_key is not None and settings.app_insights_enabled
+            else None,
+            service_name=target.name,
+            service_version=target.version,
         )
 
 

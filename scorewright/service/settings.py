@@ -22,8 +22,7 @@ CORES_A_FRONT = 4
 
 _SECRET = {"app_insights_key"}
 _TOLD_ELSEWHERE = {
-    *("WORKSPACE_NAME", "HOSTNAME", "WORKER_PRELOAD", "AML_MODEL_DC_STORAGE_ENABLED"),
-    "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+    *("HOSTNAME", "WORKER_PRELOAD"),
 }
 """What Azure's server reads and this one has no use for: it is no mistake to have it in a file."""
 
@@ -230,16 +229,37 @@ class Settings(BaseSettings):
         str, Field(validation_alias="SERVICE_PATH_PREFIX", description="What is before the paths in swagger.json.")
     ] = ""
     app_insights_enabled: Annotated[
-        bool, Field(validation_alias="AML_APP_INSIGHTS_ENABLED", description="Taken, but nothing is sent so far.")
+        bool,
+        Field(
+            validation_alias="AML_APP_INSIGHTS_ENABLED",
+            description="Whether requests, prints and failures are sent to Application Insights.",
+        ),
     ] = False
     app_insights_key: Annotated[
         SecretStr | None,
         Field(
             validation_alias="AML_APP_INSIGHTS_KEY",
-            description="Taken, but nothing is sent so far.",
+            description="Where to: an instrumentation key, or a connection string. A secret.",
             json_schema_extra={"flag": "appinsights_instrumentation_key"},
         ),
     ] = None
+    app_insights_log_response: Annotated[
+        bool,
+        Field(
+            validation_alias="APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+            description="Whether what is sent there holds the answers.",
+        ),
+    ] = True
+    model_dc_storage_enabled: Annotated[
+        bool,
+        Field(
+            validation_alias="AML_MODEL_DC_STORAGE_ENABLED",
+            description="Whether inputs and predictions are sent there, too.",
+        ),
+    ] = False
+    workspace_name: Annotated[
+        str, Field(validation_alias="WORKSPACE_NAME", description="The workspace that is named there.")
+    ] = ""
     debug_port: Annotated[
         int | None,
         Field(
@@ -270,6 +290,16 @@ class Settings(BaseSettings):
     def batch_requests(self) -> int:
         """Requests that one run_many() is given at most."""
         return self.max_batch_requests or min(BATCH_REQUESTS, self.max_concurrent_requests_per_instance)
+
+    @property
+    def app_insights_asked(self) -> bool:
+        """Whether Application Insights is to be sent something, and where to is known."""
+        return self.app_insights_enabled and self.app_insights_key is not None
+
+    def to_front(self) -> dict[str, Any]:
+        """These settings as JSON for another process of the service's own, secrets and all."""
+        key = None if self.app_insights_key is None else self.app_insights_key.get_secret_value()
+        return {**self.model_dump(mode="json"), "app_insights_key": key}
 
     @property
     def fronts(self) -> int:

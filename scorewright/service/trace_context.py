@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_ID = slice(3, 35)
-"""Where the trace id is in a traceparent: version, id, span id, flags."""
-
-
-def trace_id(traceparent: str) -> str:
-    """The 32 hexadecimal digits of a traceparent; empty if it is."""
-    return traceparent[_ID]
-
 
 def within(traceparent: str, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     """Call within a trace, if there is one and the process has loaded OpenTelemetry: else nobody asks."""

@@ -134,8 +134,10 @@ class Tracer:
                 trace.answer += message.get("body", b"")[: keep - len(trace.answer)]
             await send(message)
 
+        # The router writes into it which route it was.
+        trace.scope = {**scope, "headers": trace.headers, _KEY: trace}
         try:
-            await app({**scope, "headers": trace.headers, _KEY: trace}, receive, send_traced)
+            await app(trace.scope, receive, send_traced)
         finally:
             if trace.sampled:
                 trace.ended = trace.begun + int((time.monotonic() - trace.begun_at) * 1e9)
