@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
+from scorewright.service.collection import Collecting, DataCollector
 from scorewright.service.engine import Engine
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
@@ -43,6 +44,7 @@ class Front:
         self._http: HttpServer | None = None
         self._count = count
         self._telemetry: Telemetry | None = None
+        self._collector: DataCollector | None = None
 
     async def serve(self) -> None:
         """Listen and answer, until drained."""
@@ -85,7 +87,9 @@ class Front:
         serving.cancel()
 
     async def _flushed(self, hurrying: asyncio.Task[bool]) -> None:
-        """Send what is left to be sent of traces, for a while, or until it has to hurry."""
+        """Write what is left of collected data, and send what is left of traces, for a while."""
+        if self._collector is not None:
+            await asyncio.to_thread(self._collector.close)
         if self._telemetry is not None:
             sending = asyncio.create_task(self._telemetry.close())
             await asyncio.wait({sending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,6 +105,8 @@ class Front:
         from scorewright.service.v2_route import V2Route
 
         settings = self._settings
+        collecting = Collecting.of(settings, self._target)
+        self._collector = None if collecting is None else DataCollector(collecting, self._log)
         own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
         score = ScoreRoute(
             self.engine,
@@ -108,6 +114,7 @@ class Front:
             own_headers=own,
             log=self._log,
             access=settings.access_log,
+            collector=self._collector,
         )
         v2 = V2Route(
             self.engine,
@@ -117,6 +124,7 @@ class Front:
             own_headers=own,
             log=self._log,
             access=settings.access_log,
+            collector=self._collector,
         )
         self._telemetry = Telemetry.of(settings, self._target, self._count, self._log)
         jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scorewright.service import log
@@ -14,6 +14,7 @@ class Order:
     """What to load, and how to run it; times are in seconds, None for no limit.
 
     Without an `entry_script` the module `main` is the script; without a `model_dir` AZUREML_MODEL_DIR is not set.
+    `collect` is a Collecting.
     """
 
     entry_script: str | None
@@ -24,6 +25,7 @@ class Order:
     max_body_bytes: int
     bundle: str | None = None
     debug_port: int | None = None
+    collect: dict[str, Any] | None = None
     app_insights_key: str | None = field(default=None, repr=False)
     service_name: str = ""
     service_version: str = ""

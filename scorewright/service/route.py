@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from scorewright.service.collection import DataCollector
     from scorewright.service.engine import Engine
+    from scorewright.service.frames import Scored
     from scorewright.service.room import Place
 
 WITHOUT_BODY = frozenset((204, 304))
@@ -42,12 +44,14 @@ class Route:
         own_headers: azureml.Headers,
         log: logging.Logger,
         access: bool,
+        collector: DataCollector | None = None,
     ) -> None:
         self._engine = engine
         self._max_body_bytes = max_body_bytes
         self._own = own_headers
         self._log = log
         self._access = access
+        self._collector = collector
 
     async def _body(self, scope: Scope, receive: Receive, place: Place) -> bytes:
         """The body, for which there is room. Raises RequestError 413 or 429, and ClientGoneError."""
@@ -121,6 +125,12 @@ class Route:
         except TimeoutError:
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _collect(self, ids: azureml.Ids, body: bytes, scored: Scored) -> None:
+        """Keep what came and what was answered, if that is asked for."""
+        if self._collector is not None:
+            kind = next((value for name, value in scored.headers if name == b"content-type"), b"")
+            self._collector.exchange(ids.request_id, body, None if scored.more else scored.body, kind)
 
     def _log_access(
         self, scope: Scope, ids: azureml.Ids, status: int, begun: float, size: int, place: Place | None

@@ -61,6 +61,7 @@ class ScoreRoute(Route):
         except ClientGoneError:
             return
         else:
+            self._collect(ids, body, scored)
             status, size = scored.status, len(scored.body)
             headers = azureml.scored_headers(
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more

@@ -8,6 +8,7 @@ socket does.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import gc
@@ -23,12 +24,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scorewright.contract import shim
 from scorewright.contract.run_form import Takes
 from scorewright.contract.script import MAIN, EntryScript
 from scorewright.errors import ScorewrightError, ScriptError
 from scorewright.service import frames, line_stream, log, swagger_files, user_log
 from scorewright.service.calls import Calls
 from scorewright.service.channel import Channel, Channels
+from scorewright.service.collection import Collecting, DataCollector
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.order import Order
 from scorewright.service.protocols import swagger
@@ -110,6 +113,8 @@ def _started(order: Order, current: log.Current, logger: logging.Logger) -> Entr
     log.replace([Path(os.environ.get("AML_APP_ROOT", ".")), *([path.parent] if path is not None else [])])
     if order.app_insights_key is not None:
         _send_to_app_insights(order.app_insights_key, order, current, logger)
+    if order.collect is not None:
+        _collect(Collecting(**order.collect), current, logger)
     # As under gunicorn; this process itself is started without it, so that no file there can pass for a module of ours.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
     # A script that reads its arguments is given none.
@@ -117,6 +122,12 @@ def _started(order: Order, current: log.Current, logger: logging.Logger) -> Entr
     script = EntryScript.load(path, model_dir=order.model_dir)
     script.start(order.model_dir)
     return script
+
+
+def _collect(collecting: Collecting, current: log.Current, logger: logging.Logger) -> None:
+    collector = DataCollector(collecting, logger)
+    shim.provide(lambda name, data, context: collector.frame(name, data, context, current.request_id))
+    atexit.register(collector.close)
 
 
 def _send_to_app_insights(key: str, order: Order, current: log.Current, logger: logging.Logger) -> None:

@@ -7,12 +7,14 @@ import contextlib
 import os
 import signal
 import socket
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
 from scorewright.service import line_stream, log
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
+from scorewright.service.collection import Collecting
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import Fronts
@@ -172,6 +174,7 @@ class _Service:
             max_body_bytes=settings.max_body_bytes,
             bundle=None if target.bundle is None else str(target.bundle.root),
             debug_port=settings.debug_port,
+            collect=None if (collecting := Collecting.of(settings, target)) is None else asdict(collecting),
             app_insights_key=settings.app_insights_key.get_secret_value()
             if settings.app_insights_key is not None and settings.app_insights_enabled
             else None,

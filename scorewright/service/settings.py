@@ -274,6 +274,21 @@ class Settings(BaseSettings):
         BeforeValidator(_level),
         Field(validation_alias="AZUREML_LOG_LEVEL", description="The least level that is logged."),
     ] = "INFO"
+    collect_dir: Annotated[
+        Path | None,
+        Field(description="A folder in which requests and answers are collected, as Azure's data collector does."),
+    ] = None
+    collect_sampling: Annotated[
+        float, Field(ge=0, le=1, description="The share of the requests that are collected: 0.1 is every tenth.")
+    ] = 1.0
+    collect_redact: Annotated[
+        str,
+        Field(description="What is not to be kept: names of features, keys, or paths with dots, separated by commas."),
+    ] = ""
+    collect_max_bytes: Annotated[
+        int,
+        Field(ge=1024 * 1024, le=10**15, description="Bytes that this folder may have; the oldest files are removed."),
+    ] = 1024 * 1024 * 1024
     log_format: Annotated[
         Literal["text", "json"],
         Field(description="What a line of the log is: text, or a JSON object."),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from scorewright.service.collection import DataCollector
     from scorewright.service.engine import Engine
     from scorewright.service.room import Place
     from scorewright.service.target import Target
@@ -63,8 +64,16 @@ class V2Route(Route):
         own_headers: azureml.Headers,
         log: logging.Logger,
         access: bool,
+        collector: DataCollector | None = None,
     ) -> None:
-        super().__init__(engine, max_body_bytes=max_body_bytes, own_headers=own_headers, log=log, access=access)
+        super().__init__(
+            engine,
+            max_body_bytes=max_body_bytes,
+            own_headers=own_headers,
+            log=log,
+            access=access,
+            collector=collector,
+        )
         server = _Place("GET", oip.server_metadata(version))
         self._places = {
             PREFIX: server,
@@ -117,6 +126,7 @@ class V2Route(Route):
         except ClientGoneError:
             return
         else:
+            self._collect(ids, body, scored)
             status, answer = scored.status, scored.body
             headers = azureml.scored_headers(
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=False
