@@ -69,6 +69,7 @@ def build(
         str | None, typer.Option(help="What to build on; Docker's Python image of the bundle's Python, unless given.")
     ] = None,
     batch_jobs: Annotated[bool, typer.Option("--batch", help="Install what batch jobs need, too.")] = False,
+    telemetry: Annotated[bool, typer.Option("--telemetry", help="Install what traces are sent by, too.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Show the Dockerfile and its context, and end.")] = False,
     context: Annotated[
         Path | None, typer.Option(help="Write the context to this folder, for a build by other means, and end.")
@@ -81,7 +82,7 @@ def build(
     from scorewright.build.progress import BuildProgress
     from scorewright.bundle import Bundle
 
-    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs)
+    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs, telemetry=telemetry)
     if show:
         typer.echo(todo.describe())
         return

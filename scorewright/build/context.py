@@ -15,12 +15,12 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from scorewright.build.pip_settings import pip_files
-from scorewright.build.wheel import batch_requirements, package_wheel, service_requirements
+from scorewright.build.wheel import batch_requirements, package_wheel, service_requirements, telemetry_requirements
 from scorewright.bundle import MANIFEST, MODEL_FOLDER
 from scorewright.errors import OutputExistsError, UsageError, VersionSkewError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from scorewright.bundle import Bundle
@@ -119,9 +119,16 @@ class Context:
 
 
 def make_context(
-    bundle: Bundle, *, tag: str | None = None, base_image: str | None = None, batch: bool = False
+    bundle: Bundle,
+    *,
+    tag: str | None = None,
+    base_image: str | None = None,
+    batch: bool = False,
+    telemetry: bool = False,
 ) -> Context:
     """Lay out the build of a verified bundle; with `batch`, of an image that also does batch jobs.
+
+    With `telemetry`, of one that can send traces, by OTLP and to Application Insights.
 
     Raises UsageError for a tag or base image that is none, VersionSkewError for a base image whose name says
     that its Python is not the one the model was made with.
@@ -148,7 +155,7 @@ def make_context(
             "io.scorewright.bundle.version": manifest.version,
             "io.scorewright.bundle.sha256": bundle.digest,
         },
-        _files(bundle, batch),
+        _files(bundle, batch=batch, telemetry=telemetry),
     )
 
 
@@ -167,17 +174,22 @@ def default_tag(name: str, version: str) -> str:
     return f"{repository}:{version}"
 
 
-def _files(bundle: Bundle, batch: bool) -> dict[str, bytes | Path]:
+def _files(bundle: Bundle, *, batch: bool, telemetry: bool) -> dict[str, bytes | Path]:
     names = ["requirements.txt", *(["requirements-batch.txt"] if batch else [])]
     pinned = "".join(f"{line}\n" for name in names for line in _lines(bundle, name))
-    needed = (*service_requirements(), *(batch_requirements() if batch else ()))
+    needed = (
+        *service_requirements(),
+        *(batch_requirements() if batch else ()),
+        *(telemetry_requirements() if telemetry else ()),
+    )
+    parts = (*(["batch"] if batch else []), *(["telemetry"] if telemetry else []))
     wheel, content = package_wheel()
     found: dict[str, bytes | Path] = {"Dockerfile": _dockerfile()}
     found |= {f"pip/{name}": data for name, data in pip_files().items()}
     found |= {
         "requirements/model.txt": pinned.encode(),
         "requirements/service.txt": "".join(f"{line}\n" for line in needed).encode(),
-        "requirements/constraints.txt": _constraints(pinned, batch).encode(),
+        "requirements/constraints.txt": _constraints(pinned, parts).encode(),
         f"package/{wheel}": content,
     }
     # As Azure ML lays a model out. Only what the manifest vouches for goes in.
@@ -195,9 +207,9 @@ def _lines(bundle: Bundle, name: str) -> list[str]:
     return [line for line in lines if line.split() != ["-r", "requirements.txt"]]
 
 
-def _constraints(pinned: str, batch: bool) -> str:
+def _constraints(pinned: str, parts: Sequence[str]) -> str:
     """The releases the service was tested with; none if the bundle pins one of them, for its model needs that one."""
-    names = ("constraints.txt", *(["constraints-batch.txt"] if batch else []))
+    names = ("constraints.txt", *(f"constraints-{part}.txt" for part in parts))
     shipped = "".join(files("scorewright.build").joinpath(name).read_text("utf-8") for name in names)
     pins = {_package(line) for line in pinned.splitlines()} - {""}
     return "" if pins & {_package(line) for line in shipped.splitlines()} else shipped

@@ -49,9 +49,18 @@ def service_requirements() -> tuple[str, ...]:
 
 def batch_requirements() -> tuple[str, ...]:
     """What it requires besides to score batches, of files and of blobs: its extras `batch` and `abfs`."""
+    return _of_extras("batch", "abfs")
+
+
+def telemetry_requirements() -> tuple[str, ...]:
+    """What it requires besides to send traces: its extras `otel` and `azure-monitor`."""
+    return _of_extras("otel", "azure-monitor")
+
+
+def _of_extras(*names: str) -> tuple[str, ...]:
     requires = _distribution().requires or []
     found = ((line.partition(";")[0].strip(), _EXTRA.search(line)) for line in requires)
-    return tuple(sorted(line for line, extra in found if extra and extra[1] in ("batch", "abfs")))
+    return tuple(sorted({line for line, extra in found if extra and extra[1] in names}))
 
 
 def _distribution() -> Distribution:

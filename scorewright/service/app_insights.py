@@ -87,7 +87,7 @@ class AppInsightsSink:
     def ended(self, trace: Trace) -> None:
         """Sink."""
         ids = self._ids(trace)
-        self._processor.on_end(Spans(trace, self._resource).server(attributes(trace) | self._request(trace, ids)))
+        self._processor.on_end(Spans(trace, self._resource).server(self._request(trace, ids)))
         if self._model_data is not None and trace.scope["path"] == "/score" and 200 <= trace.status < 400:
             self._send_model_data(trace, ids)
 
@@ -110,7 +110,7 @@ class AppInsightsSink:
         path = scope["raw_path"].decode("latin-1")
         host = header(scope["headers"], b"host")
         milliseconds = (trace.ended - trace.begun) / 1e6
-        told = {
+        told = attributes(trace) | {
             **self._always,
             **ids,
             "name": path,
@@ -121,6 +121,8 @@ class AppInsightsSink:
             "success": 0 < trace.status < 400,
             "http_method": scope["method"],
         }
+        # It is there under Azure's name for it.
+        told.pop("scorewright.request_id", None)
         if self._log_response:
             told["Response Value"] = text_of(bytes(trace.answer))
         job = None if trace.place is None else trace.place.job
@@ -191,7 +193,7 @@ def exporter_options(key: str) -> dict[str, Any]:
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     return {
-        "connection_string": key if "=" in key else f"InstrumentationKey={key}",
+        "connection_string": key if "instrumentationkey=" in key.lower() else f"InstrumentationKey={key}",
         "disable_offline_storage": True,
         "max_envelopes_per_second": 0,
     }

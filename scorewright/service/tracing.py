@@ -46,7 +46,7 @@ class Trace:
     """
 
     __slots__ = (
-        *("answer", "answered", "begun", "begun_at", "ended", "headers", "hex_id", "parent", "place", "run_id"),
+        *("answer", "answered", "begun", "begun_at", "ended", "headers", "parent", "place", "run_id"),
         *("sampled", "scope", "span_id", "status", "trace_id", "traceparent"),
     )
 
@@ -59,7 +59,6 @@ class Trace:
         self.run_id = getrandbits(64) or 1
         self.parent = parent
         self.sampled = sampled
-        self.hex_id = f"{trace_id:032x}"
         self.traceparent = b"00-%032x-%016x-%02x" % (trace_id, self.run_id, sampled)
         self.headers = [*headers, (b"traceparent", self.traceparent)]
         self.scope = scope
@@ -67,6 +66,11 @@ class Trace:
         self.status = 0
         self.answered: dict[bytes, bytes] = {}
         self.answer = bytearray()
+
+    @property
+    def hex_id(self) -> str:
+        """The trace's id as 32 digits."""
+        return f"{self.trace_id:032x}"
 
     @property
     def response(self) -> bytes:
