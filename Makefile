@@ -2,6 +2,8 @@
 # make demo MODEL=cifar10    the same for a small Keras CNN
 # make test                  every test, with a Docker engine and Azure's own inference server set up for them
 # make check                 lint, format, strict types
+# make sbom                  what the image is made of, as CycloneDX, in out/sbom; IMAGE=NAME: of a built image
+# make audit                 known vulnerabilities in the releases that are pinned, by pip-audit
 # make bench                 the speed of ours, of Azure's own inference server and of MLServer, side by side (25 minutes)
 #
 # Needs python3 (3.11 to 3.13), make and git. Each target installs what it needs into .venv, once.
@@ -23,6 +25,7 @@ DASK_KUBERNETES := .cache/dask-kubernetes
 PLAIN := .cache/plain
 MLSERVER := .cache/mlserver
 SERVE := .cache/serve
+SUPPLY := .cache/supply
 PINS := constraints/dev.txt
 # pip names each package index that it passes over; only what fails is worth a line.
 INSTALL := -m pip install -qq --disable-pip-version-check
@@ -33,7 +36,7 @@ $(error There is no example MODEL=$(MODEL); there are: $(MODELS))
 endif
 DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
 
-.PHONY: demo test check bench docs screenshots clean
+.PHONY: demo test check sbom audit bench docs screenshots clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_NEEDS)
@@ -52,6 +55,34 @@ check: $(VENV)/.with-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+# Of the pins that every image's service is installed by; with IMAGE, of all that is installed in that image, its bundle's
+# requirements too.
+SBOM := out/sbom
+IMAGE ?=
+AS_SBOM := $(SUPPLY)/bin/cyclonedx-py requirements --of JSON --spec-version 1.6 --output-reproducible
+LISTED := from importlib.metadata import distributions as d; \
+	print(*sorted({x.name.lower() + "==" + x.version for x in d()}), sep="\n")
+sbom: $(SUPPLY)/.done
+	@mkdir -p $(SBOM)
+	@$(AS_SBOM) -o $(SBOM)/service.cdx.json scorewright/build/constraints.txt
+	@$(AS_SBOM) -o $(SBOM)/batch.cdx.json scorewright/build/constraints-batch.txt
+	@if [ -n "$(IMAGE)" ]; then \
+	    docker run --rm --network none --entrypoint python "$(IMAGE)" -c '$(LISTED)' >$(SBOM)/image.txt && \
+	    $(AS_SBOM) -o $(SBOM)/image.cdx.json $(SBOM)/image.txt; fi
+	@ls $(SBOM)/*.cdx.json
+
+# A release that pip-audit has no data of counts as a failure: by itself it would end well, having looked at nothing.
+AUDITED ?= $(wildcard scorewright/build/constraints*.txt) constraints/dev.txt
+audit: $(SUPPLY)/.done
+	@unclean=; for pins in $(AUDITED); do \
+	    echo "auditing $$pins"; \
+	    $(SUPPLY)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r $$pins || unclean="$$unclean $$pins"; \
+	done; \
+	if [ -n "$$unclean" ]; then \
+	    echo "Not found clean:$$unclean. What pip-audit found stands above; if it says that something could not be" \
+	        "audited, its data (PyPI's JSON API) cannot be reached from here, and nothing is known of these releases." >&2; \
+	    exit 1; fi
 
 # Needs wrk (on Debian: apt-get install wrk). Everything else on the machine should be at rest.
 bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done $(SERVE)/.done
@@ -146,6 +177,12 @@ $(SERVE)/.done: $(VENV)/.made $(PINS) pyproject.toml
 	@echo "installing scorewright, scikit-learn and onnxruntime into $(SERVE)"
 	@$(PYTHON) -m venv --clear $(SERVE)
 	@$(SERVE)/bin/python $(INSTALL) -c $(PINS) -e . joblib scikit-learn onnxruntime
+	@touch $@
+
+$(SUPPLY)/.done: $(VENV)/.made constraints/supply.txt
+	@echo "installing what makes the bill of materials into $(SUPPLY)"
+	@$(PYTHON) -m venv --clear $(SUPPLY)
+	@$(SUPPLY)/bin/python $(INSTALL) -r constraints/supply.txt
 	@touch $@
 
 # MLServer asks for an older FastAPI than ours.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from scorewright.service.http_limits import HttpLimits
 from scorewright.service.http_server import HttpServer
 from scorewright.service.listener import listen
 
@@ -27,7 +28,7 @@ async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
 def main(port: int) -> None:
     """Serve until SIGTERM."""
     with listen("127.0.0.1", port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(HttpServer.of(hello).serve([listener]))
+        runner.run(HttpServer.of(hello, HttpLimits()).serve([listener]))
 
 
 if __name__ == "__main__":

@@ -70,8 +70,11 @@ class ModelInfo(_Part):
     """The artefact: a path inside the bundle, its format and the class of what is in it."""
 
     path: str
-    format: Literal["joblib", "keras", "h5", "savedmodel", "onnx"]
+    format: Literal["joblib", "skops", "keras", "h5", "savedmodel", "onnx"]
     kind: str
+    trusted: tuple[str, ...] = ()
+    """Of a skops file: the types in it that skops does not trust by itself and that whoever made the bundle named.
+    The entry script refuses a file with any other."""
 
 
 class SampleInfo(_Part):

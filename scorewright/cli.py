@@ -15,6 +15,7 @@ from scorewright.cli_batch import batch
 from scorewright.cli_batch_jobs import jobs
 from scorewright.cli_bundle import BundleArgument, bundle_argument
 from scorewright.cli_deploy import deploy
+from scorewright.cli_doctor import doctor
 from scorewright.cli_loadtest import loadtest
 from scorewright.cli_registry import register, registry
 from scorewright.errors import ScorewrightError
@@ -69,6 +70,7 @@ def build(
         str | None, typer.Option(help="What to build on; Docker's Python image of the bundle's Python, unless given.")
     ] = None,
     batch_jobs: Annotated[bool, typer.Option("--batch", help="Install what batch jobs need, too.")] = False,
+    entra: Annotated[bool, typer.Option("--entra", help="Install what checks an issuer's tokens, too.")] = False,
     telemetry: Annotated[bool, typer.Option("--telemetry", help="Install what traces are sent by, too.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Show the Dockerfile and its context, and end.")] = False,
     context: Annotated[
@@ -82,7 +84,9 @@ def build(
     from scorewright.build.progress import BuildProgress
     from scorewright.bundle import Bundle
 
-    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs, telemetry=telemetry)
+    todo = make_context(
+        Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs, entra=entra, telemetry=telemetry
+    )
     if show:
         typer.echo(todo.describe())
         return
@@ -106,6 +110,7 @@ app.add_typer(deploy, name="deploy")
 app.command()(register)
 app.add_typer(registry, name="registry")
 app.add_typer(loadtest, name="loadtest")
+app.command()(doctor)
 
 
 Skew = Annotated[
@@ -115,7 +120,9 @@ Skew = Annotated[
 
 @app.command()
 def generate(
-    model: Annotated[Path, typer.Argument(help="The saved model: .joblib, .pkl, .bin, .z, .keras, .h5 or SavedModel.")],
+    model: Annotated[
+        Path, typer.Argument(help="The saved model: .joblib, .pkl, .bin, .z, .skops, .keras, .h5 or SavedModel.")
+    ],
     sample: Annotated[
         Path | None, typer.Option(help="Rows as the model was fitted on: csv, parquet, npy, npz or json.")
     ] = None,
@@ -132,6 +139,12 @@ def generate(
     ] = "native",
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
     allow_version_skew: Skew = False,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE", help="A type that a .skops file may hold though skops does not know it. Repeat it."
+        ),
+    ] = None,
 ) -> None:
     """Look into a fitted model and write the bundle that serves it."""
     from rich.console import Console
@@ -151,11 +164,14 @@ def generate(
             runtime=runtime,
             force=force,
             allow_version_skew=allow_version_skew,
+            trust=trust or (),
             on_step=lambda step: status.update(f"{step} …"),
         )
     manifest = bundle.manifest
     methods = ", ".join(manifest.signature.methods)
     console.print(f"{manifest.model.kind}: {methods} (default {manifest.signature.default_method})", markup=False)
+    for kind in manifest.model.trusted:
+        console.print(f"  trusted: {kind}", markup=False)
     for answer, measured in manifest.parity.methods.items() if manifest.parity else ():
         console.print(f"  onnx: {told(answer, measured)}", markup=False)
     for note in manifest.notes:
@@ -209,6 +225,15 @@ def serve(
         int | None,
         typer.Option("--health-port", "--health_port", help="A second port, if SEPERATE_HEALTH_ENDPOINT is true."),
     ] = None,
+    keys_path: Annotated[
+        Path | None, typer.Option(help="A file of keys that requests may carry, one a line, or a folder of them.")
+    ] = None,
+    token_issuer: Annotated[
+        str | None, typer.Option(help="The OpenID Connect issuer whose tokens requests may carry.")
+    ] = None,
+    token_audience: Annotated[str | None, typer.Option(help="Whom these tokens must be for.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The certificate for HTTPS, with its chain, in PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     worker_count: Annotated[
         int | None,
         typer.Option("--worker-count", "--worker_count", help="Scorer processes; by default $WORKER_COUNT or 1."),
@@ -272,6 +297,11 @@ def serve(
         host=host,
         port=port,
         health_port=health_port,
+        keys_path=keys_path,
+        token_issuer=token_issuer,
+        token_audience=token_audience,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         worker_count=worker_count,
         cors_origins=access_control_allow_origins,
         app_insights_key=appinsights_instrumentation_key,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from scorewright.cli_batch import ERRORS_SHOWN, BatchProgress
-from scorewright.errors import BatchError
+from scorewright.errors import BatchError, UsageError
 
 if TYPE_CHECKING:
     from scorewright.service.batch.client import JobsClient
@@ -18,6 +20,12 @@ jobs = typer.Typer(help="The jobs of a service.", no_args_is_help=True, rich_mar
 
 Url = Annotated[str, typer.Argument(help="The service's address, like http://host:5001.", show_default=False)]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, as submit told it.", show_default=False)]
+Key = Annotated[
+    str | None, typer.Option(help="The service's key; others on this machine may see it in a list of processes.")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="A file with the service's key. $SCOREWRIGHT_BATCH_KEY is taken as well.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -68,10 +76,11 @@ def submit(
         str | None, typer.Option(help="The same key with the same request is the same job, however often it is sent.")
     ] = None,
     wait_for_it: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
+    key: Key = None,
+    key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a service score what is at a location, and print the job's id."""
-    from scorewright.service.batch.client import JobsClient
     from scorewright.service.batch.settings import BatchSettings
 
     settings = BatchSettings.of(
@@ -88,7 +97,7 @@ def submit(
         logging_level=logging_level,
     )
     request = {"input": source, "output": output, "settings": settings.model_dump(mode="json", exclude_unset=True)}
-    client = JobsClient(url)
+    client = _client(url, key, key_file)
     job = client.submit(request, idempotency_key)
     if wait_for_it:
         _wait(client, str(job["id"]), as_json=as_json)
@@ -97,27 +106,21 @@ def submit(
 
 
 @jobs.command()
-def status(url: Url, job_id: JobId, as_json: AsJson = False) -> None:
+def status(url: Url, job_id: JobId, key: Key = None, key_file: KeyFile = None, as_json: AsJson = False) -> None:
     """How far a job is, or how it ended."""
-    from scorewright.service.batch.client import JobsClient
-
-    _print(JobsClient(url).get(job_id), as_json)
+    _print(_client(url, key, key_file).get(job_id), as_json)
 
 
 @jobs.command()
-def wait(url: Url, job_id: JobId, as_json: AsJson = False) -> None:
+def wait(url: Url, job_id: JobId, key: Key = None, key_file: KeyFile = None, as_json: AsJson = False) -> None:
     """Wait until a job has ended. The exit code is 0 if it completed, 11 if it failed or was cancelled."""
-    from scorewright.service.batch.client import JobsClient
-
-    _wait(JobsClient(url), job_id, as_json=as_json)
+    _wait(_client(url, key, key_file), job_id, as_json=as_json)
 
 
 @jobs.command()
-def cancel(url: Url, job_id: JobId, as_json: AsJson = False) -> None:
+def cancel(url: Url, job_id: JobId, key: Key = None, key_file: KeyFile = None, as_json: AsJson = False) -> None:
     """Ask a job to end, and have what it has scored removed. A job that has ended is left as it is."""
-    from scorewright.service.batch.client import JobsClient
-
-    _print(JobsClient(url).cancel(job_id), as_json)
+    _print(_client(url, key, key_file).cancel(job_id), as_json)
 
 
 @jobs.command("list")
@@ -128,16 +131,26 @@ def list_jobs(
         typer.Option(help="Only jobs in this state."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    key: Key = None,
+    key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """The jobs of a service, the newest first."""
-    from scorewright.service.batch.client import JobsClient
-
-    found = JobsClient(url).list(state, limit)
+    found = _client(url, key, key_file).list(state, limit)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     for job in () if as_json else found:
         typer.echo(f"{job['id']}  {job['state']:<9}  {_counted(job['rows']):<24}  {job['input']} -> {job['output']}")
+
+
+def _client(url: str, key: str | None, key_file: Path | None) -> JobsClient:
+    from scorewright.loadtests.endpoint import read_key
+    from scorewright.service.batch.client import JobsClient
+
+    if key is not None and key_file is not None:
+        raise UsageError("--key and --key-file are both given.")
+    found = read_key(key_file) if key_file is not None else key or os.environ.get("SCOREWRIGHT_BATCH_KEY") or None
+    return JobsClient(url, found)
 
 
 def _wait(client: JobsClient, job_id: str, *, as_json: bool) -> None:

@@ -25,14 +25,13 @@ from scorewright.cli_deploy_output import (
     show_status,
     shown_only,
 )
-from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from scorewright.deploy.aci import Aci
+    from scorewright.deploy.aci_target import Aci
     from scorewright.deploy.settings import DeploySettings
 
 aci = typer.Typer(
@@ -74,12 +73,13 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Run an image as a container group until it is healthy, and say how to reach it."""
-    from scorewright.deploy.aci import Aci
     from scorewright.deploy.aci_place import CADDY, AciPlace
     from scorewright.deploy.aci_plan import make_plan
+    from scorewright.deploy.aci_target import Aci
     from scorewright.deploy.arm import Arm
     from scorewright.deploy.preflight import require_guarded
     from scorewright.deploy.sample import curl_file_line
+    from scorewright.image_preparation import prepare
 
     place = AciPlace(
         subscription,
@@ -104,7 +104,9 @@ def apply(
         for note in ready.notes:
             report(note)
         deployed = target.apply(ready, report)
-    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri), as_json=as_json)
+    # Azure gives no key back; whoever deploys has it as a variable, or in a file.
+    keys = f"printenv {settings.auth_keys[0]}" if settings.auth_keys else ""
+    show_deployed(deployed, curl_file_line(bundle, deployed.scoring_uri, keys), as_json=as_json)
 
 
 @aci.command("status")
@@ -137,8 +139,8 @@ def delete(name: Name, subscription: Subscription, resource_group: Group, as_jso
 
 def _there(subscription: str, resource_group: str) -> Aci:
     """What is deployed is found by its name alone: neither a region nor an address matters."""
-    from scorewright.deploy.aci import Aci
     from scorewright.deploy.aci_place import AciPlace
+    from scorewright.deploy.aci_target import Aci
     from scorewright.deploy.arm import Arm
 
     return Aci(AciPlace(subscription, resource_group, location=""), Arm.connect())

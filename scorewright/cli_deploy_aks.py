@@ -20,16 +20,16 @@ from scorewright.cli_deploy_output import (
     show,
     show_deleted,
     show_deployed,
+    show_keys,
     show_list,
     show_logs,
     show_status,
     shown_only,
 )
-from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
-    from scorewright.deploy.aks import Aks
+    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.settings import DeploySettings
 
 aks = typer.Typer(
@@ -65,6 +65,9 @@ def apply(
     queue_target: Annotated[
         int | None, typer.Option(help="Scale by the requests that wait in a replica, too: so many on average.")
     ] = None,
+    metrics_namespace: Annotated[
+        str | None, typer.Option(help="The namespace of Prometheus, which may ask the pods for their metrics.")
+    ] = None,
     bundle: BundleFolder = None,
     unchecked: Unchecked = False,
     insecure: Insecure = False,
@@ -73,9 +76,10 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Apply an image to a cluster, wait until its pods are ready, and say how to reach them."""
-    from scorewright.deploy.aks import Aks
     from scorewright.deploy.aks_place import AksPlace
+    from scorewright.deploy.aks_target import Aks
     from scorewright.deploy.preflight import require_guarded
+    from scorewright.image_preparation import prepare
 
     place = AksPlace(
         namespace,
@@ -88,6 +92,7 @@ def apply(
         hostname=hostname,
         tls_secret=tls_secret,
         queue_target=queue_target,
+        metrics_namespace=metrics_namespace,
     )
     target = Aks(place)
     todo = target.plan(settings)
@@ -115,9 +120,9 @@ def traffic(
     as_json: AsJson = False,
 ) -> None:
     """Divide the requests between blue and green."""
-    from scorewright.deploy.aks_traffic import parse
+    from scorewright.deploy.shares import read_shares
 
-    found = _there(namespace, context).traffic(name, parse(shares) if shares else None)
+    found = _there(namespace, context).traffic(name, read_shares(shares) if shares else None)
     show(found if as_json else f"{name}: {', '.join(f'{slot} {share} %' for slot, share in found.items())}")
 
 
@@ -139,6 +144,12 @@ def logs(name: Name, namespace: Space, context: Context = None, tail: Tail = Non
     show_logs(name, _there(namespace, context).logs(name, tail), as_json=as_json)
 
 
+@aks.command("keys")
+def keys(name: Name, namespace: Space, context: Context = None, as_json: AsJson = False) -> None:
+    """The keys of a deployment, the primary first: whoever has one may score."""
+    show_keys(name, _there(namespace, context).get(name).get_keys(), as_json=as_json)
+
+
 @aks.command("delete")
 def delete(name: Name, namespace: Space, context: Context = None, as_json: AsJson = False) -> None:
     """Remove all that was made for a deployment; its namespace stays."""
@@ -148,7 +159,7 @@ def delete(name: Name, namespace: Space, context: Context = None, as_json: AsJso
 
 
 def _there(namespace: str, context: str | None) -> Aks:
-    from scorewright.deploy.aks import Aks
     from scorewright.deploy.aks_place import AksPlace
+    from scorewright.deploy.aks_target import Aks
 
     return Aks(AksPlace(namespace, context=context))

@@ -29,11 +29,10 @@ from scorewright.cli_deploy_output import (
     show_status,
     shown_only,
 )
-from scorewright.cli_deploy_preflight import prepare
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
-    from scorewright.deploy.azureml import Azureml
+    from scorewright.deploy.azureml_target import Azureml
     from scorewright.deploy.settings import DeploySettings
 
 azureml = typer.Typer(
@@ -76,11 +75,12 @@ def apply(
 ) -> None:
     """Run an image behind an online endpoint until it answers, and say how to reach it."""
     from scorewright.bundle import Bundle
-    from scorewright.deploy.azureml import Azureml
     from scorewright.deploy.azureml_plan import Kubernetes, Managed
+    from scorewright.deploy.azureml_target import Azureml
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
     from scorewright.deploy.sample import curl_file_line
     from scorewright.errors import UsageError
+    from scorewright.image_preparation import prepare
 
     if with_model and bundle is None:
         raise UsageError("--with-model: which model?", hint="Name the bundle with --bundle.")
@@ -214,7 +214,7 @@ def delete(
 
 
 def _target(subscription: str | None, resource_group: str | None, workspace: str | None, slot: str = "blue") -> Azureml:
-    from scorewright.deploy.azureml import Azureml
+    from scorewright.deploy.azureml_target import Azureml
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 
     return Azureml(AzuremlWorkspace.find(subscription, resource_group, workspace), slot=slot)

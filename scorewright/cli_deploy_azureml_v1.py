@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,8 +32,8 @@ from scorewright.cli_deploy_output import (
 from scorewright.cli_deploy_settings import takes_settings
 
 if TYPE_CHECKING:
-    from scorewright.deploy.azureml_v1 import AzuremlV1
     from scorewright.deploy.azureml_v1_plan import Place
+    from scorewright.deploy.azureml_v1_target import AzuremlV1
     from scorewright.deploy.settings import DeploySettings
 
 azureml_v1 = typer.Typer(
@@ -55,6 +56,12 @@ def apply(
         str | None, typer.Option(help="Deploy as this version of an AKS endpoint, which may have several.")
     ] = None,
     traffic: Annotated[int, typer.Option(help="Percent of the endpoint's requests for --version.")] = 100,
+    default_version: Annotated[
+        bool, typer.Option("--default-version", help="Make --version the endpoint's default; its first one is.")
+    ] = False,
+    control_version: Annotated[
+        bool, typer.Option("--control-version", help="Make --version the control; all others become treatments.")
+    ] = False,
     dns_label: Annotated[str | None, typer.Option(help="ACI: the first word of its host name.")] = None,
     on_this_machine: Annotated[
         bool,
@@ -81,6 +88,7 @@ def apply(
 
     target = _target(subscription, resource_group, workspace, insecure=insecure)
     place = _place(cluster, namespace, version, traffic, dns_label, on_this_machine=on_this_machine, port=port)
+    place = _with_role(place, default=default_version, control=control_version)
     todo = target.plan(settings, Bundle.load(bundle), place, environment)
     if shown_only(todo, plan_only=plan_only, out=out, as_json=as_json):
         return
@@ -157,14 +165,21 @@ def keys(
 @azureml_v1.command("delete")
 def delete(
     name: Name,
+    version: Annotated[
+        str | None, typer.Option(help="Remove this version of an AKS endpoint alone.", show_default=False)
+    ] = None,
     subscription: Subscription = None,
     resource_group: ResourceGroup = None,
     workspace: WorkspaceName = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove a service; its model and environment stay registered."""
-    _target(subscription, resource_group, workspace).delete(name)
-    show_deleted(name, as_json=as_json)
+    target = _target(subscription, resource_group, workspace)
+    if version:
+        target.delete_version(name, version)
+    else:
+        target.delete(name)
+    show_deleted(name, version, as_json=as_json)
 
 
 def _place(
@@ -191,10 +206,21 @@ def _place(
     return OnAks(cluster, namespace) if cluster else OnAci(dns_label)
 
 
+def _with_role(place: Place, *, default: bool, control: bool) -> Place:
+    from scorewright.deploy.azureml_v1_plan import OnAksEndpoint
+    from scorewright.errors import UsageError
+
+    if not default and not control:
+        return place
+    if not isinstance(place, OnAksEndpoint):
+        raise UsageError("--default-version and --control-version are of endpoints.", hint="Name the --version.")
+    return replace(place, default=default, control=control)
+
+
 def _target(
     subscription: str | None, resource_group: str | None, workspace: str | None, *, insecure: bool = False
 ) -> AzuremlV1:
-    from scorewright.deploy.azureml_v1 import AzuremlV1
+    from scorewright.deploy.azureml_v1_target import AzuremlV1
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 
     return AzuremlV1(AzuremlWorkspace.find(subscription, resource_group, workspace), insecure=insecure)

@@ -19,6 +19,7 @@ from scorewright.cli_deploy_output import (
     show,
     show_deleted,
     show_deployed,
+    show_keys,
     show_list,
     show_logs,
     show_status,
@@ -84,7 +85,7 @@ def apply(
     from scorewright.bundle import Bundle
     from scorewright.deploy.local_plan import ROUTER_IMAGE
     from scorewright.deploy.local_target import Local
-    from scorewright.notebook import checked_image
+    from scorewright.image_preparation import checked_image
     from scorewright.registry.reference import bundle_or_image
 
     if router_image and not deployment:
@@ -127,6 +128,14 @@ def logs(name: Name, tail: Tail = None, as_json: AsJson = False) -> None:
     show_logs(name, Local().logs(name, tail), as_json=as_json)
 
 
+@local.command("keys")
+def keys(name: Name, as_json: AsJson = False) -> None:
+    """The keys of a deployment, the primary first: whoever has one may score."""
+    from scorewright.deploy.local_target import Local
+
+    show_keys(name, Local().keys(name), as_json=as_json)
+
+
 @local.command("traffic")
 def traffic(
     name: Annotated[str, typer.Argument(help="The endpoint's name.", show_default=False)],
@@ -138,9 +147,9 @@ def traffic(
 ) -> None:
     """Share out an endpoint's requests among its deployments, without losing one."""
     from scorewright.deploy.local_target import Local
-    from scorewright.deploy.routes import read_weights
+    from scorewright.deploy.shares import read_shares
 
-    found = Local().traffic(name, read_weights(weights) if weights else None)
+    found = Local().traffic(name, read_shares(weights) if weights else None)
     show({**found} if as_json else "\n".join(f"{deployment:<10} {weight:3} %" for deployment, weight in found.items()))
 
 

@@ -24,7 +24,7 @@ def register_in_azureml(
     Raises UsageError for a URL that cannot be meant, DeployError for what Azure refuses.
     """
     from scorewright.deploy.azureml_model import register_in
-    from scorewright.deploy.azureml_v1 import AzuremlV1
+    from scorewright.deploy.azureml_v1_target import AzuremlV1
     from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 
     found = _PLACE.fullmatch(url)

@@ -17,8 +17,10 @@ TIMEOUT = 600
 
 
 @contextmanager
-def connect() -> Iterator[DockerClient]:
+def connect(timeout: int = TIMEOUT) -> Iterator[DockerClient]:
     """A client of the engine that DOCKER_HOST or the local socket leads to, closed at the end.
+
+    It waits `timeout` seconds for an answer.
 
     Raises DockerError if the SDK is not installed, no engine answers, or it refuses what the body asks of it.
     """
@@ -31,7 +33,7 @@ def connect() -> Iterator[DockerClient]:
             f"The Docker SDK cannot be imported: {error}.", hint="pip install 'scorewright[docker]'"
         ) from None
     try:
-        client = docker.from_env(timeout=TIMEOUT)
+        client = docker.from_env(timeout=timeout)
     except DockerException as error:
         raise _unreachable(error) from None
     try:

@@ -8,6 +8,7 @@ ScorewrightError                 exit 1
 │   ├── NotFittedError
 │   ├── ModelImportError                  a pickle whose class cannot be imported
 │   ├── UnsupportedModelError
+│   ├── UntrustedTypeError                a skops file with types that nobody has said to trust
 │   └── ConversionError                   a model that cannot be converted, or whose answers change by it
 ├── SampleError                  exit 5   a sample that does not fit the model
 ├── BundleError                  exit 6   a bundle that is missing, invalid or changed
@@ -25,6 +26,7 @@ ScorewrightError                 exit 1
 ├── DeployError                  exit 15  a target that refuses, or a deployment that does not get healthy
 ├── RegistryError                exit 16  a model that is not registered, cannot be, or was changed since
 │   └── NotBetterError           exit 17  a model that is registered only if it is better, and is not
+├── DoctorError                  exit 18  something that `scorewright doctor` has looked at is not as it must be
 └── RequestError                 HTTP 4xx and 5xx, the answer to one request
 
 Each class owns its exit code or HTTP status. An error says what happened and where in its message,
@@ -77,7 +79,8 @@ class NotAModelError(ModelError):
     """The file or object is no scikit-learn or Keras model."""
 
     default_hint = (
-        "Pass a fitted scikit-learn estimator (.joblib, .pkl, .bin, .z) or a Keras model (.keras, .h5, SavedModel)."
+        "Pass a fitted scikit-learn estimator (.joblib, .pkl, .bin, .z, .skops) "
+        "or a Keras model (.keras, .h5, SavedModel)."
     )
 
 
@@ -93,6 +96,10 @@ class ModelImportError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The model is one this generator cannot serve."""
+
+
+class UntrustedTypeError(ModelError):
+    """A skops file holds types that skops does not trust and that nobody has named."""
 
 
 class ConversionError(ModelError):
@@ -195,6 +202,13 @@ class NotBetterError(RegistryError):
 
     exit_code = 17
     default_hint = "Nothing was registered."
+
+
+class DoctorError(ScorewrightError):
+    """Something that `scorewright doctor` has looked at is not as it must be."""
+
+    exit_code = 18
+    default_hint = "What to do stands below each of them."
 
 
 class RequestError(ScorewrightError):

@@ -12,6 +12,7 @@ from tests.service.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.command import Command
 
@@ -54,6 +55,29 @@ def test_cancel_and_wait_for_what_was_cancelled(api: JobsApi, command: Command) 
     assert waited.err.splitlines()[-1].startswith(f"Error: Job {job} is cancelled: It was cancelled")
     as_json = command("batch", "wait", api.server.url, job, "--json")
     assert (as_json.exit_code, json.loads(as_json.out)["state"]) == (11, "cancelled")
+
+
+def test_a_service_that_asks_for_a_key_is_given_it(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "a-key-0123456789abc"
+    (tmp_path / "key").write_text(key + "\n")
+    with serving() as serve:
+        api = JobsApi(serve, tmp_path / "api")
+        api.inputs("in", a="1")
+        url = api.start(SCOREWRIGHT_PRIMARY_KEY=key).url
+        refused = command("batch", "submit", url, "--input", "in", "--output", "out")
+        assert (refused.exit_code, "The service asks for a key" in refused.err) == (1, True)
+        ran = command(
+            "batch", "submit", url, "--input", "in", "--output", "out", "--wait", "--key-file", tmp_path / "key"
+        )
+        assert ran.exit_code == 0, ran.err
+        assert command("batch", "list", url, "--key", key).out.count("completed") == 1
+        monkeypatch.setenv("SCOREWRIGHT_BATCH_KEY", key)
+        assert command("batch", "list", url).exit_code == 0
+        wrong = command("batch", "list", url, "--key", "wrong")
+        assert "The key is not one of this service" in wrong.err
+        assert command("batch", "list", url, "--key", key, "--key-file", tmp_path / "key").exit_code == 2
 
 
 @pytest.mark.parametrize(

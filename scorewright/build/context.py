@@ -15,12 +15,12 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from scorewright.build.pip_settings import pip_files
-from scorewright.build.wheel import batch_requirements, package_wheel, service_requirements, telemetry_requirements
+from scorewright.build.wheel import extra_requirements, package_wheel, service_requirements
 from scorewright.bundle import MANIFEST, MODEL_FOLDER
 from scorewright.errors import OutputExistsError, UsageError, VersionSkewError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from scorewright.bundle import Bundle
@@ -32,6 +32,10 @@ REFERENCE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/@-]*")
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 """Docker's predefined build arguments: they are in no image and no history."""
+
+
+EXTRAS = {"batch": ("batch", "abfs"), "entra": ("entra",), "telemetry": ("otel", "azure-monitor")}
+"""The extras of this package that an image for more than scoring has."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,12 @@ def make_context(
     tag: str | None = None,
     base_image: str | None = None,
     batch: bool = False,
+    entra: bool = False,
     telemetry: bool = False,
 ) -> Context:
     """Lay out the build of a verified bundle; with `batch`, of an image that also does batch jobs.
 
-    With `telemetry`, of one that can send traces, by OTLP and to Application Insights.
+    With `entra`, it can check an issuer's tokens; with `telemetry`, send traces by OTLP and to Application Insights.
 
     Raises UsageError for a tag or base image that is none, VersionSkewError for a base image whose name says
     that its Python is not the one the model was made with.
@@ -155,7 +160,10 @@ def make_context(
             "io.scorewright.bundle.version": manifest.version,
             "io.scorewright.bundle.sha256": bundle.digest,
         },
-        _files(bundle, batch=batch, telemetry=telemetry),
+        _files(
+            bundle,
+            [name for name, asked in (("batch", batch), ("entra", entra), ("telemetry", telemetry)) if asked],
+        ),
     )
 
 
@@ -174,22 +182,17 @@ def default_tag(name: str, version: str) -> str:
     return f"{repository}:{version}"
 
 
-def _files(bundle: Bundle, *, batch: bool, telemetry: bool) -> dict[str, bytes | Path]:
-    names = ["requirements.txt", *(["requirements-batch.txt"] if batch else [])]
+def _files(bundle: Bundle, also: list[str]) -> dict[str, bytes | Path]:
+    names = ["requirements.txt", *(["requirements-batch.txt"] if "batch" in also else [])]
     pinned = "".join(f"{line}\n" for name in names for line in _lines(bundle, name))
-    needed = (
-        *service_requirements(),
-        *(batch_requirements() if batch else ()),
-        *(telemetry_requirements() if telemetry else ()),
-    )
-    parts = (*(["batch"] if batch else []), *(["telemetry"] if telemetry else []))
+    needed = (*service_requirements(), *extra_requirements({extra for name in also for extra in EXTRAS[name]}))
     wheel, content = package_wheel()
     found: dict[str, bytes | Path] = {"Dockerfile": _dockerfile()}
     found |= {f"pip/{name}": data for name, data in pip_files().items()}
     found |= {
         "requirements/model.txt": pinned.encode(),
         "requirements/service.txt": "".join(f"{line}\n" for line in needed).encode(),
-        "requirements/constraints.txt": _constraints(pinned, parts).encode(),
+        "requirements/constraints.txt": _constraints(pinned, also).encode(),
         f"package/{wheel}": content,
     }
     # As Azure ML lays a model out. Only what the manifest vouches for goes in.
@@ -207,9 +210,9 @@ def _lines(bundle: Bundle, name: str) -> list[str]:
     return [line for line in lines if line.split() != ["-r", "requirements.txt"]]
 
 
-def _constraints(pinned: str, parts: Sequence[str]) -> str:
+def _constraints(pinned: str, also: list[str]) -> str:
     """The releases the service was tested with; none if the bundle pins one of them, for its model needs that one."""
-    names = ("constraints.txt", *(f"constraints-{part}.txt" for part in parts))
+    names = ("constraints.txt", *(f"constraints-{name}.txt" for name in also))
     shipped = "".join(files("scorewright.build").joinpath(name).read_text("utf-8") for name in names)
     pins = {_package(line) for line in pinned.splitlines()} - {""}
     return "" if pins & {_package(line) for line in shipped.splitlines()} else shipped

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from importlib.metadata import Distribution
     from importlib.resources.abc import Traversable
 
@@ -47,20 +47,11 @@ def service_requirements() -> tuple[str, ...]:
     return tuple(sorted(line for line in requires if not _EXTRA.search(line)))
 
 
-def batch_requirements() -> tuple[str, ...]:
-    """What it requires besides to score batches, of files and of blobs: its extras `batch` and `abfs`."""
-    return _of_extras("batch", "abfs")
-
-
-def telemetry_requirements() -> tuple[str, ...]:
-    """What it requires besides to send traces: its extras `otel` and `azure-monitor`."""
-    return _of_extras("otel", "azure-monitor")
-
-
-def _of_extras(*names: str) -> tuple[str, ...]:
+def extra_requirements(extras: Collection[str]) -> tuple[str, ...]:
+    """What it requires besides for these of its extras."""
     requires = _distribution().requires or []
     found = ((line.partition(";")[0].strip(), _EXTRA.search(line)) for line in requires)
-    return tuple(sorted({line for line, extra in found if extra and extra[1] in names}))
+    return tuple(sorted(line for line, extra in found if extra and extra[1] in extras))
 
 
 def _distribution() -> Distribution:

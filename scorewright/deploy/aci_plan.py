@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scorewright.deploy.preflight import NameRule, refuse_key_auth
-from scorewright.deploy.settings import HIDDEN, SERVICE_PORT
+from scorewright.deploy.preflight import NameRule, require_keys
+from scorewright.deploy.settings import HIDDEN, PRIMARY, SECONDARY, SERVICE_PORT
 from scorewright.deploy.yaml_text import yaml_text
 from scorewright.errors import UsageError
 
@@ -80,8 +80,8 @@ class AciPlan:
             )
         if self.place.public and not self.place.tls:
             found.append("The public address has no TLS: what is sent and answered can be read on the way.")
-        if self.place.public:
-            found.append("Anyone can ask it: this release's service asks for no key.")
+        if self.place.public and not self.settings.guarded:
+            found.append("Anyone can ask it: it asks for no key.")
         return found
 
     @property
@@ -128,7 +128,9 @@ class AciPlan:
     def _service(self, secret: Secret) -> dict[str, Any]:
         settings, probes = self.settings, self.settings.probes
         variables = [{"name": name, "value": value} for name, value in settings.service_variables().items()]
-        hidden = [{"name": name, "secureValue": secret(name)} for name in sorted(settings.secrets)]
+        hidden = [{"name": name, "secureValue": secret(name)} for name in settings.variables_hidden]
+        keys = zip((PRIMARY, SECONDARY), settings.auth_keys, strict=False)
+        hidden += [{"name": variable, "secureValue": secret(name)} for variable, name in keys]
         # There is no startup probe: the one that kills asks a route that answers while the model is still loaded.
         probe = {
             "periodSeconds": probes.period,
@@ -238,7 +240,7 @@ def make_plan(settings: DeploySettings, place: AciPlace) -> AciPlan:
     """Raises UsageError, with the limit named, for what a container group cannot be."""
     NAMES.check(settings.name, "ACI")
     place.check()
-    refuse_key_auth(settings, "ACI")
+    require_keys(settings)
     if (settings.replicas or 1) > 1 or settings.autoscale:
         raise UsageError(
             "A container group on ACI is one container of the service: it has no replicas and does not scale.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.deploy.settings import KEYS_PATH, SERVICE_PORT, TOKEN_ISSUER
 
 if TYPE_CHECKING:
     from scorewright.deploy.aks_place import AksPlace
@@ -26,8 +26,17 @@ SERVICE_AT = 80
 LEAVE_SECONDS = 5
 """How long a pod still takes requests after it has been told to end: until no gateway sends it any."""
 QUEUE_METRIC = "scorewright_queue_requests"
+METRICS_PATH = "/metrics"
+
+KEYS_MOUNT = "/etc/scorewright/keys"
+KEYS_VOLUME = "keys"
 
 Object = dict[str, Any]
+
+
+def keys_name(name: str, slot: str = "") -> str:
+    """The Secret that holds a deployment's keys; `slot` is what blue and green have after their names."""
+    return f"{name}-keys{slot}"
 
 
 def namespace(place: AksPlace) -> Object:
@@ -50,6 +59,7 @@ def deployment(settings: DeploySettings) -> Object:
     """The pods. It has no number of replicas: an overlay or an autoscaler sets it."""
     name, probes = settings.name, settings.probes
     tries = math.ceil(probes.start / probes.period)
+    keys = int(bool(settings.keys))
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -60,7 +70,7 @@ def deployment(settings: DeploySettings) -> Object:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": {NAME_LABEL: name}},
             "template": {
-                "metadata": {"labels": {NAME_LABEL: name}},
+                "metadata": {"labels": {NAME_LABEL: name}, "annotations": _scraped()},
                 "spec": {
                     "serviceAccountName": name,
                     "automountServiceAccountToken": False,
@@ -84,6 +94,7 @@ def deployment(settings: DeploySettings) -> Object:
                             "image": str(settings.image),
                             "ports": [{"name": "http", "containerPort": SERVICE_PORT}],
                             "envFrom": _variables(settings),
+                            **({"env": [{"name": KEYS_PATH, "value": KEYS_MOUNT}]} if settings.keys else {}),
                             "resources": _resources(settings),
                             "securityContext": {
                                 "allowPrivilegeEscalation": False,
@@ -94,10 +105,19 @@ def deployment(settings: DeploySettings) -> Object:
                             "readinessProbe": _probe("/", probes.period, probes.timeout, probes.failures),
                             "livenessProbe": _probe("/livez", probes.period, probes.timeout, probes.failures),
                             "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(LEAVE_SECONDS)]}}},
-                            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  # the pod's own
+                            "volumeMounts": [
+                                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # the pod's own
+                                *([{"name": KEYS_VOLUME, "mountPath": KEYS_MOUNT, "readOnly": True}] * keys),
+                            ],
                         }
                     ],
-                    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
+                    "volumes": [
+                        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+                        *(
+                            [{"name": KEYS_VOLUME, "secret": {"secretName": keys_name(name), "defaultMode": 0o440}}]
+                            * keys
+                        ),
+                    ],
                 },
             },
         },
@@ -118,11 +138,16 @@ def service(name: str) -> Object:
     }
 
 
-def network_policy(name: str, place: AksPlace) -> Object:
-    """Who may ask the pods: the namespace itself and the gateway's. They may ask nobody but for names."""
+def network_policy(settings: DeploySettings, place: AksPlace) -> Object:
+    """Who may ask the pods: the namespace itself, the gateway's and Prometheus'.
+
+    They may ask nobody but for names; if they check tokens, also by HTTPS for the issuer's keys.
+    """
+    name = settings.name
+    asked = [("UDP", 53), ("TCP", 53), *([("TCP", 443)] if TOKEN_ISSUER in settings.env else [])]
+    others = dict.fromkeys(space for space in (place.gateway_parts[0], place.metrics_namespace) if space)
     peers: list[Object] = [{"podSelector": {}}]
-    if place.gateway_parts[0]:
-        peers.append({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.gateway_parts[0]}}})
+    peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}} for space in others]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -131,7 +156,7 @@ def network_policy(name: str, place: AksPlace) -> Object:
             "podSelector": {"matchLabels": {NAME_LABEL: name}},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": peers, "ports": [{"protocol": "TCP", "port": "http"}]}],
-            "egress": [{"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}],
+            "egress": [{"ports": [{"protocol": protocol, "port": port} for protocol, port in asked]}],
         },
     }
 
@@ -226,7 +251,7 @@ def _variables(settings: DeploySettings) -> list[Object]:
     found: list[Object] = []
     if settings.service_variables():
         found.append({"configMapRef": {"name": settings.name}})
-    if settings.secrets:
+    if settings.variables_hidden:
         found.append({"secretRef": {"name": settings.name}})
     return found
 
@@ -237,6 +262,15 @@ def _resources(settings: DeploySettings) -> Object:
         "memory": f"{math.ceil((settings.memory or MEMORY) / 2**20)}Mi",
     }
     return {"requests": asked, "limits": dict(asked)}
+
+
+def _scraped() -> Object:
+    """What a Prometheus that looks for annotations wants to know of a pod."""
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(SERVICE_PORT),
+        "prometheus.io/path": METRICS_PATH,
+    }
 
 
 def _probe(path: str, period: int, timeout: int, failures: int) -> Object:

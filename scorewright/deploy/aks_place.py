@@ -42,6 +42,8 @@ class AksPlace:
     """The Secret with the certificate of `hostname`, in the namespace; None for HTTP."""
     queue_target: int | None = None
     """Requests that wait in a replica on average, at which there are to be more replicas."""
+    metrics_namespace: str | None = None
+    """Where Prometheus runs, which is let through to the pods; None if nobody but the namespace may ask them."""
 
     @property
     def exposed(self) -> bool:
@@ -77,3 +79,5 @@ class AksPlace:
             )
         if self.queue_target is not None and self.queue_target < 1:
             raise UsageError(f"--queue-target {self.queue_target}: at least one request must wait.")
+        if self.metrics_namespace is not None:
+            LABELS.check(self.metrics_namespace, "a cluster, as the namespace of Prometheus,")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy import aks_objects as objects
 from scorewright.deploy.aks_place import SLOTS, AksPlace
-from scorewright.deploy.preflight import NameRule, refuse_key_auth
+from scorewright.deploy.preflight import NameRule, require_keys
 from scorewright.deploy.settings import Autoscale
 from scorewright.deploy.yaml_text import yaml_text
 from scorewright.errors import UsageError
@@ -63,13 +63,15 @@ class AksPlan:
         found = []
         if self.place.overlay != "dev" and not self.place.tls_secret and not self.place.gateway:
             found.append("The gateway has no TLS: what is sent and answered can be read on the way.")
-        if self.place.overlay != "dev":
-            found.append("Whoever reaches the gateway can ask it: this release's service asks for no key.")
+        if self.place.overlay != "dev" and not self.settings.guarded:
+            found.append("Whoever reaches the gateway can ask it: it asks for no key.")
         if self.place.queue_target is not None:
             found.append(
-                f"The queue's length, {objects.QUEUE_METRIC}, must come from a metrics adapter: "
-                "this release's service does not tell it yet, and without it nothing is scaled down."
+                f"Prometheus and an adapter must hand on {objects.QUEUE_METRIC}, which the pods tell at "
+                f"{objects.METRICS_PATH}: without it nothing is scaled down."
             )
+        if self.place.queue_target is not None and self.place.metrics_namespace is None:
+            found.append("A Prometheus in another namespace reaches the pods only if --metrics-namespace names that.")
         return found
 
     @property
@@ -95,7 +97,7 @@ class AksPlan:
             "base/serviceaccount.yaml": objects.service_account(name),
             "base/deployment.yaml": objects.deployment(settings),
             "base/service.yaml": objects.service(name),
-            "base/networkpolicy.yaml": objects.network_policy(name, place),
+            "base/networkpolicy.yaml": objects.network_policy(settings, place),
             "production/kustomization.yaml": {
                 "apiVersion": "kustomize.config.k8s.io/v1alpha1",
                 "kind": "Component",
@@ -128,16 +130,21 @@ class AksPlan:
                 if variables
                 else {}
             ),
-            **(
-                {
-                    "secretGenerator": [
-                        {"name": self.name, "files": [f"secrets/{name}" for name in sorted(settings.secrets)]}
-                    ]
-                }
-                if settings.secrets
-                else {}
-            ),
+            **({"secretGenerator": self._secrets} if settings.secrets else {}),
         }
+
+    @property
+    def _secrets(self) -> list[dict[str, Any]]:
+        settings = self.settings
+        found: list[dict[str, Any]] = []
+        if names := settings.variables_hidden:
+            found.append({"name": self.name, "files": [f"secrets/{name}" for name in names]})
+        if settings.keys:
+            files = [f"{file}=secrets/{name}" for file, name in settings.keys.items()]
+            # Under one name for ever, other keys reach the pods that run: none is started anew for them.
+            generated = {"name": objects.keys_name(self.name), "files": files}
+            found.append({**generated, "options": {"disableNameSuffixHash": True}})
+        return found
 
     def _dev(self) -> Tree:
         return {
@@ -220,7 +227,7 @@ def make_plan(settings: DeploySettings, place: AksPlace) -> AksPlan:
     """Raises UsageError, with the limit named, for what cannot be on a cluster."""
     NAMES.check(settings.name, "a cluster")
     place.check()
-    refuse_key_auth(settings, "a cluster")
+    require_keys(settings)
     most = settings.replicas or (settings.autoscale.max if settings.autoscale else 1)
     if most > MOST_REPLICAS:
         raise UsageError(f"{most} replicas are more than is meant: at most {MOST_REPLICAS}.")

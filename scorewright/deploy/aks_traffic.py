@@ -5,33 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from scorewright.deploy.aks_place import SLOTS
+from scorewright.deploy.shares import HINT, require_whole
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
-def parse(words: Sequence[str]) -> dict[str, int]:
-    """Percentages by slot, from words like blue=90; a slot that is not named gets none.
+def complete(weights: Mapping[str, int]) -> dict[str, int]:
+    """The percentages of all slots: one that is not named gets none.
 
-    Raises UsageError unless they sum to 100, and for a slot that is named twice.
+    Raises UsageError for a slot that there is not, and unless they are 100 together.
     """
-    weights: dict[str, int] = dict.fromkeys(SLOTS, 0)
-    named: set[str] = set()
-    for word in words:
-        slot, equals, share = word.partition("=")
-        if slot in named:
-            raise UsageError(f"{slot} is named twice.", hint="Write each one once: blue=90 green=10.")
-        named.add(slot)
-        share = share.removesuffix("%")
-        if slot not in weights or not equals or not share.isdecimal():
-            raise UsageError(f"{word!r} is no share of the requests.", hint="Write it like blue=90 green=10.")
-        weights[slot] = int(share)
-    if sum(weights.values()) != 100:
-        raise UsageError(
-            f"The shares sum to {sum(weights.values())}, not to 100.", hint="Write it like blue=90 green=10."
-        )
-    return weights
+    if unknown := [slot for slot in weights if slot not in SLOTS]:
+        raise UsageError(f"There is no slot {unknown[0]}: blue and green divide the requests.", hint=HINT)
+    require_whole(weights)
+    return {slot: weights.get(slot, 0) for slot in SLOTS}
 
 
 def of_route(route: Mapping[str, Any], name: str) -> dict[str, int]:

@@ -22,11 +22,14 @@ _SCALES = ("replicas", "autoscale", "max_concurrent_requests", "max_queue_wait_m
 def require_v1_sendable(plan: AzuremlV1Plan, *, insecure: bool) -> None:
     """Raises UsageError for what can be planned and not sent: a service on this machine, or one that anyone could ask.
 
-    A LocalWebservice is in no workspace, where a service's state, logs and keys are looked up.
+    A LocalWebservice is a container that the SDK builds here by a Dockerfile, and on a base image, that Azure hands out
+    once it has built the environment. It is in no workspace, where state, logs and keys are looked up: the SDK finds
+    it by a label of the container, and what it knows of it are pickles in others.
     """
     if isinstance(plan.place, OnThisMachine):
         raise UsageError(
-            "--local is planned only: nothing is run on this machine by SDK v1.",
+            "--local is planned only: what SDK v1 runs on this machine is built from files that Azure makes, and no "
+            "workspace knows of it.",
             hint="`scorewright deploy local IMAGE` runs the bundle's image here; --plan shows the LocalWebservice.",
         )
     require_guarded(plan.settings, public=True, insecure=insecure)

@@ -61,6 +61,18 @@ class OnAksEndpoint:
     traffic: int
     """Percent of the endpoint's requests."""
     namespace: str | None = None
+    default: bool = False
+    """Whether a request that names no version, and is in no version's share, is to be its."""
+    control: bool = False
+    """Whether it becomes the one that the others, the treatments, are compared with."""
+
+    @property
+    def role(self) -> dict[str, bool]:
+        """What the calls that make or change a version are given; the first one of an endpoint has both roles."""
+        return {
+            **({"is_default": True} if self.default else {}),
+            **({"is_control_version_type": True} if self.control else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -162,6 +174,7 @@ class AzuremlV1Plan:
             "environment": {"name": self.environment_name, "kind": self.environment, "variables": self.variables},
             "inference_config": {"entry_script": self.bundle.entry_script.name, "source_directory": "source"},
             "deployment": {"class": kind, **shown},
+            **({"version": self.place.role} if isinstance(self.place, OnAksEndpoint) and self.place.role else {}),
         }
 
     @property

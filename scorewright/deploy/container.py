@@ -39,13 +39,13 @@ def replacing(taken: Container | None, container: Container, name: str, tell: Re
             old.stop(timeout=GRACE)
         yield
     except BaseException:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         if old is not None and ran:
             tell(f"starting the {name} of before again")
             old.start()
         raise
     if old is not None:
-        old.remove(force=True)
+        old.remove(force=True, v=True)
         container.rename(name)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from scorewright.errors import RequestError, ServiceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def healthy(url: str) -> bool:
@@ -19,6 +19,11 @@ def healthy(url: str) -> bool:
         return _ask("GET", url, timeout=2)[0] == 200
     except (OSError, HTTPException):
         return False
+
+
+def bearer(keys: Sequence[str]) -> dict[str, str]:
+    """The header that carries the first of these keys; none if there are none."""
+    return {"Authorization": f"Bearer {keys[0]}"} if keys else {}
 
 
 def etag(url: str) -> str:

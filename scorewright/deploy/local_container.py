@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from typing import TYPE_CHECKING
 
 from scorewright.deploy.container import HOST
-from scorewright.deploy.local_plan import DATA_MOUNT, ENDPOINT_LABEL, LABEL, MOUNT
-from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.deploy.local_plan import DATA_MOUNT, ENDPOINT_LABEL, IMAGE_USER, KEYS_MOUNT, LABEL, MOUNT
+from scorewright.deploy.settings import KEYS_PATH, SERVICE_PORT
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docker import DockerClient
     from docker.models.containers import Container
 
@@ -23,6 +27,7 @@ SECOND = 10**9
 def create(client: DockerClient, todo: LocalPlan, force: bool, tell: Report) -> Container:
     """The container, not started, under a name of its own as long as another has the one it is to have."""
     from docker.errors import APIError, ImageNotFound
+    from docker.types import Mount
 
     taken = named(client, todo.name)
     if taken is not None and LABEL not in taken.labels:
@@ -46,16 +51,18 @@ def create(client: DockerClient, todo: LocalPlan, force: bool, tell: Report) -> 
     if todo.data:
         mounts[str(todo.data)] = {"bind": DATA_MOUNT, "mode": "rw"}
     tell(f"creating {todo.name} from {settings.image}")
+    secrets = settings.revealed()
     try:
-        return client.containers.create(
+        container = client.containers.create(
             str(settings.image),
             name=f"{todo.name}.new" if taken is not None else todo.name,
             detach=True,
             labels=todo.labels,
-            environment={**todo.variables, **settings.revealed()},
+            environment={**todo.variables, **{name: secrets[name] for name in settings.variables_hidden}},
             network=todo.network,
             ports={f"{SERVICE_PORT}/tcp": (HOST, todo.own_port)},
             volumes=mounts,
+            mounts=[Mount(KEYS_MOUNT, source=None, type="volume")] if settings.keys else [],
             user=todo.user,
             read_only=True,
             tmpfs={"/tmp": ""},  # noqa: S108  # the container's own
@@ -79,6 +86,40 @@ def create(client: DockerClient, todo: LocalPlan, force: bool, tell: Report) -> 
         ) from None
     except APIError as error:
         raise DockerError(f"The engine cannot create {todo.name}: {error.explanation}") from None
+    if settings.keys:
+        try:
+            give_keys(container, {file: secrets[name] for file, name in settings.keys.items()}, todo.user)
+        except BaseException:
+            container.remove(force=True, v=True)
+            raise
+    return container
+
+
+def give_keys(container: Container, keys: Mapping[str, str], user: str | None) -> None:
+    """Put keys, by their files' names, where the container's service looks; only its user may read them."""
+    uid, _, gid = (user or f"{IMAGE_USER}:{IMAGE_USER}").partition(":")
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, key in keys.items():
+            entry = tarfile.TarInfo(name)
+            entry.mode, entry.uid, entry.gid, entry.size = 0o400, int(uid), int(gid or uid), len(key.encode())
+            archive.addfile(entry, io.BytesIO(key.encode()))
+    container.put_archive(KEYS_MOUNT, content.getvalue())
+
+
+def keys_of(container: Container) -> tuple[str, ...]:
+    """The keys that a container's service takes, the primary first; none where it asks for none."""
+    if not guarded(container):
+        return ()
+    chunks, _ = container.get_archive(KEYS_MOUNT)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        files = sorted((entry.name, archive.extractfile(entry)) for entry in archive if entry.isfile())
+        return tuple(file.read().decode() for _, file in files if file is not None)
+
+
+def guarded(container: Container) -> bool:
+    """Whether a container was given keys."""
+    return f"{KEYS_PATH}={KEYS_MOUNT}" in (container.attrs["Config"]["Env"] or [])
 
 
 def named(client: DockerClient, name: str) -> Container | None:

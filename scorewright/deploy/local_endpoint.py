@@ -71,7 +71,7 @@ class LocalEndpoint:
             else:
                 router.tell_routes(front, router.routes_of(front).with_host(deployment, host))
         except BaseException:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
             if front is None and made_network:
                 self._remove_network()
             raise
@@ -116,7 +116,7 @@ class LocalEndpoint:
         # The router first: it lets what it has accepted be answered.
         for container in sorted(found, key=lambda one: DEPLOYMENT_LABEL in one.labels):
             container.stop(timeout=GRACE)
-            container.remove(force=True)
+            container.remove(force=True, v=True)
         for volume in self.client.volumes.list(filters=mine):
             volume.remove()
         self._remove_network()
@@ -134,7 +134,7 @@ class LocalEndpoint:
     def _started(self, front: Container | None) -> Container | None:
         """None for a router that was made and not started: nothing says what it was to do."""
         if front is not None and front.status == "created":
-            front.remove(force=True)
+            front.remove(force=True, v=True)
             return None
         return front
 
@@ -146,7 +146,7 @@ class LocalEndpoint:
             if left is None or left.labels.get(ENDPOINT_LABEL) != self.name:
                 continue
             if front is None or left.short_id not in hosts:
-                left.remove(force=True)
+                left.remove(force=True, v=True)
             elif called != name:
                 if (old := named(self.client, name)) is not None:
                     self._retire(front, old, tell)
@@ -155,7 +155,7 @@ class LocalEndpoint:
     def _retire(self, front: Container, container: Container, tell: Report) -> None:
         router.drain(front, tell)
         container.stop(timeout=GRACE)
-        container.remove(force=True)
+        container.remove(force=True, v=True)
 
     def _remove_network(self) -> None:
         for network in self._networks():

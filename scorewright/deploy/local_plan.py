@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.bundle import Bundle
 from scorewright.deploy.container import HOST
-from scorewright.deploy.preflight import NameRule, refuse_key_auth
+from scorewright.deploy.preflight import NameRule, require_keys
 from scorewright.deploy.routes import COMMAND, CONFIG, FOLDER, USER, Routes
-from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.deploy.settings import KEYS_PATH, SERVICE_PORT
 from scorewright.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOUNT = "/bundle"
 DATA_MOUNT = "/var/lib/scorewright"
 """The image's folder of batch jobs."""
+
+KEYS_MOUNT = "/run/scorewright/keys"
+"""Where the service finds its keys: a volume of the container's own, which `docker inspect` shows without them."""
 
 DATA_VARIABLE = "SCOREWRIGHT_BATCH_DATA"
 IMAGE_USER = 10001
@@ -73,7 +76,8 @@ class LocalPlan:
     @property
     def variables(self) -> dict[str, str]:
         """The container's environment without its secrets."""
-        return {**({"SCOREWRIGHT_BUNDLE": MOUNT} if self.bundle else {}), **self.settings.service_variables()}
+        own = {"SCOREWRIGHT_BUNDLE": MOUNT} if self.bundle else {}
+        return own | ({KEYS_PATH: KEYS_MOUNT} if self.settings.keys else {}) | self.settings.service_variables()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -122,7 +126,7 @@ class LocalPlan:
 
     def _container(self) -> str:
         settings, probes = self.settings, self.settings.probes
-        words = ["docker run --detach", f"--name {self.name}"]
+        words = ["docker create" if settings.keys else "docker run --detach", f"--name {self.name}"]
         words += [shlex.join(["--label", f"{key}={value}"]) for key, value in self.labels.items()]
         if self.network:
             words.append(f"--network {self.network}")
@@ -136,15 +140,30 @@ class LocalPlan:
             words.append(shlex.join(["--volume", f"{self.bundle}:{MOUNT}:ro"]))
         if self.data:
             words.append(shlex.join(["--volume", f"{self.data}:{DATA_MOUNT}"]))
+        if settings.keys:
+            words.append(f"--volume {KEYS_MOUNT}")
         if self.user:
             words.append(f"--user {self.user}")
         words += [shlex.join(["--env", f"{name}={value}"]) for name, value in self.variables.items()]
-        words += [f"--env {name}" for name in sorted(settings.secrets)]
+        words += [f"--env {name}" for name in settings.variables_hidden]
         if self.memory:
             words.append(f"--memory {self.memory} --memory-swap {self.memory}")
         if settings.cpu:
             words.append(f"--cpus {settings.cpu:g}")
-        return " \\\n    ".join([*words, shlex.quote(str(settings.image))])
+        made = " \\\n    ".join([*words, shlex.quote(str(settings.image))])
+        return "\n".join([made, *self._given_keys(), f"docker start {self.name}"]) if settings.keys else made
+
+    def _given_keys(self) -> list[str]:
+        """Puts the keys into the container that was created: no list of processes shows what printf prints."""
+        user, _, group = (self.user or f"{IMAGE_USER}:{IMAGE_USER}").partition(":")
+        keys = self.settings.keys
+        return [
+            "keys=$(mktemp -d)",
+            *(f'printf %s "${name}" > "$keys/{file}"' for file, name in keys.items()),
+            f'tar -C "$keys" --owner={user} --group={group} --mode=0400 -c {" ".join(keys)} '
+            f"| docker cp - {self.name}:{KEYS_MOUNT}",
+            'rm -r "$keys"',
+        ]
 
     def write(self, folder: Path) -> Sequence[Path]:
         """run.sh, which does the same with Docker's own command; for an endpoint's router also its configuration."""
@@ -168,7 +187,7 @@ def make_plan(
 ) -> LocalPlan:
     """Raises UsageError for what one container on this machine cannot be, BundleError for a bundle it cannot read."""
     NAMES.check(settings.name, "this machine")
-    refuse_key_auth(settings, "this machine")
+    require_keys(settings)
     if (settings.replicas or 1) > 1 or settings.autoscale:
         raise UsageError(
             "On this machine a deployment is one container: there are no replicas.",

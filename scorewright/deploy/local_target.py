@@ -14,8 +14,8 @@ from scorewright.deploy.container import (
     start,
     wait_until_healthy,
 )
-from scorewright.deploy.http import healthy, score
-from scorewright.deploy.local_container import create, find, named
+from scorewright.deploy.http import bearer, healthy, score
+from scorewright.deploy.local_container import create, find, guarded, keys_of, named
 from scorewright.deploy.local_endpoint import LocalEndpoint
 from scorewright.deploy.local_plan import DEPLOYMENT_LABEL, ENDPOINT_LABEL, LABEL, ROUTER_IMAGE, LocalPlan, make_plan
 from scorewright.deploy.router import routes_of
@@ -44,6 +44,8 @@ class LocalDeployment:
     port: int
     curl: str
     """A command line that gets an answer from it."""
+    guarded: bool = False
+    """Whether a request must carry a key."""
 
     @property
     def url(self) -> str:
@@ -58,12 +60,19 @@ class LocalDeployment:
 
         `deployment` names the one behind an endpoint that is to answer, whatever the weights are.
         """
-        headers = {HEADER: deployment} if deployment else None
-        return score(self.scoring_uri, data, timeout=timeout, headers=headers)
+        headers = {HEADER: deployment} if deployment else {}
+        keys = self._keys(deployment)
+        return score(self.scoring_uri, data, timeout=timeout, headers={**headers, **bearer(keys)})
 
     def get_keys(self) -> tuple[str, ...]:
-        """None: only this machine reaches it."""
-        return ()
+        """The keys that it was given, the primary first; none where it asks for none.
+
+        Behind an endpoint, those of the deployment with the largest share.
+        """
+        return self._keys(None)
+
+    def _keys(self, deployment: str | None) -> tuple[str, ...]:
+        return Local().keys(self.name, deployment) if self.guarded else ()
 
     def status(self) -> Status:
         return Local().status(self.name)
@@ -119,6 +128,17 @@ class Local:
             behind = LocalEndpoint(client, name).containers() if _is_endpoint(container) else [container]
             return _deployment(container, behind[0] if behind else None)
 
+    def keys(self, name: str, deployment: str | None = None) -> tuple[str, ...]:
+        """The keys of what was deployed as `name`; behind an endpoint of `deployment`, or of the largest share."""
+        with connect() as client:
+            container = find(client, name)
+            if _is_endpoint(container):
+                weights = routes_of(container).weights
+                behind = {one.labels[DEPLOYMENT_LABEL]: one for one in LocalEndpoint(client, name).containers()}
+                chosen = deployment or max(behind, key=lambda one: weights.get(one, 0), default="")
+                return keys_of(behind[chosen]) if chosen in behind else ()
+            return keys_of(container)
+
     def traffic(self, name: str, weights: Mapping[str, int] | None = None) -> dict[str, int]:
         """Each deployment's share of an endpoint's requests, in percent; `weights` are the new ones.
 
@@ -157,7 +177,7 @@ class Local:
                 LocalEndpoint(client, container.labels[ENDPOINT_LABEL]).remove(container, silent)
             else:
                 container.stop(timeout=GRACE)
-                container.remove(force=True)
+                container.remove(force=True, v=True)
 
 
 def _is_endpoint(container: Container) -> bool:
@@ -168,7 +188,9 @@ def _deployment(container: Container, sample_of: Container | None) -> LocalDeplo
     name, port = str(container.name), published_port(container)
     if port is None:
         raise DockerError(f"{name} does not run: {container.status}.", hint=f"scorewright deploy local logs {name}")
-    return LocalDeployment(name, port, curl_line(sample_of or container, f"http://{HOST}:{port}/score"))
+    asked = guarded(sample_of or container)
+    keys = f"scorewright deploy local keys {name}" if asked else ""
+    return LocalDeployment(name, port, curl_line(sample_of or container, f"http://{HOST}:{port}/score", keys), asked)
 
 
 def _status(container: Container) -> Status:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scorewright import api_key
 from scorewright.deploy.image_lookup import look_up
 from scorewright.errors import BundleError, DeployError, UsageError
 
@@ -41,20 +42,25 @@ class NameRule:
 
 def require_guarded(settings: DeploySettings, *, public: bool, insecure: bool) -> None:
     """Raises UsageError if everybody on the internet could ask the service, and nobody has said that this is meant."""
-    if public and settings.auth == "none" and not insecure:
+    if public and not settings.guarded and not insecure:
         raise UsageError(
             f"{settings.name} would have a public address, and anyone could ask it without a key.",
             hint="Keep it private, ask for a key with --auth key, or say --insecure if that is meant.",
         )
 
 
-def refuse_key_auth(settings: DeploySettings, target: str) -> None:
-    """Raises UsageError if a key is to be asked for where only the service itself could do so."""
-    if settings.auth == "key":
+def require_keys(settings: DeploySettings) -> None:
+    """Raises UsageError if the service is to ask for a key, and is given none, too many, or one it would refuse."""
+    if settings.auth == "key" and not settings.auth_keys:
         raise UsageError(
-            f"auth is key, but on {target} it is the service that would have to ask for one, and it cannot yet.",
-            hint="Keep it private, or put a gateway with authentication before it. Azure ML endpoints ask for keys.",
+            "--auth key: which key? The service is given yours, and makes none.",
+            hint="export SCORING_KEY=$(openssl rand -hex 32), and add: --secret SCORING_KEY --auth-key SCORING_KEY",
         )
+    if len(settings.auth_keys) > 2:
+        raise UsageError("A service has a primary and a secondary key, no third.", hint="Name two with --auth-key.")
+    for name in settings.auth_keys:
+        if fault := api_key.fault(settings.secrets[name].get_secret_value()):
+            raise UsageError(f"--auth-key {name}: {fault}.", hint=api_key.HINT)
 
 
 def require_checked(

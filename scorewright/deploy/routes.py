@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from scorewright.deploy.settings import SERVICE_PORT
+from scorewright.deploy.shares import require_whole
 from scorewright.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 HEADER = "azureml-model-deployment"
 """Azure ML's: a request names its deployment with it, an answer says which one it is of."""
@@ -120,11 +120,7 @@ class Routes:
                 raise UsageError(
                     f"{self.endpoint} has no deployment {name}.", hint=f"It has {', '.join(sorted(self.routes))}."
                 )
-        if any(weight < 0 for weight in weights.values()) or sum(weights.values()) != 100:
-            raise UsageError(
-                f"The weights of {self.endpoint} are {sum(weights.values())} % together.",
-                hint="Name every share from 0 to 100 so that they are 100 together: blue=90 green=10",
-            )
+        require_whole(weights)
         return Routes(self.endpoint, {name: Route(one.host, weights.get(name, 0)) for name, one in self.routes.items()})
 
     def config(self) -> str:
@@ -152,20 +148,6 @@ class Routes:
 
     def _sorted(self) -> list[tuple[str, Route]]:
         return sorted(self.routes.items())
-
-
-def read_weights(words: Iterable[str]) -> dict[str, int]:
-    """`blue=90` and its like. Raises UsageError for what is not of that form."""
-    found: dict[str, int] = {}
-    for word in words:
-        parts = re.fullmatch(r"([^=]+)=(\d{1,3})%?", word)
-        if not parts or parts[1] in found:
-            raise UsageError(
-                f"{word!r} is {'there twice' if parts else 'no share of the requests'}.",
-                hint="Write it like blue=90 green=10.",
-            )
-        found[parts[1]] = int(parts[2])
-    return found
 
 
 def _backend(name: str, routes: Mapping[str, Route]) -> str:

@@ -18,16 +18,22 @@ INLINE = 600
 """Bytes of a sample that a command line still shows well."""
 
 
-def curl_line(container: Container, uri: str) -> str:
-    """A curl command that scores the sample of the bundle that the container serves, baked in or mounted."""
+def curl_line(container: Container, uri: str, keys: str = "") -> str:
+    """A curl command that scores the sample of the bundle that the container serves, baked in or mounted.
+
+    `keys` is a command that prints the keys, where one is asked for.
+    """
+    key = _key(keys)
     curl = ["curl", "-sS", "-H", "Content-Type: application/json", "--data-binary"]
     place = _place(container)
     sample = _copied(container, place)
     if not sample:
-        return shlex.join([*curl, '{"data": []}', uri])
+        return shlex.join([*curl, '{"data": []}', uri]) + key
     if len(sample) <= INLINE:
-        return shlex.join([*curl, " ".join(sample.decode().split()), uri])
-    return f"{shlex.join(['docker', 'exec', str(container.name), 'cat', place])} | {shlex.join([*curl, '@-', uri])}"
+        return shlex.join([*curl, " ".join(sample.decode().split()), uri]) + key
+    return (
+        f"{shlex.join(['docker', 'exec', str(container.name), 'cat', place])} | {shlex.join([*curl, '@-', uri])}{key}"
+    )
 
 
 def curl_file_line(bundle: Path | None, uri: str, keys: str = "") -> str:
@@ -36,9 +42,12 @@ def curl_file_line(bundle: Path | None, uri: str, keys: str = "") -> str:
     `keys` is a command that prints the keys, where one is asked for: no key stands in the line itself.
     """
     curl = ["curl", "-sS", "-H", "Content-Type: application/json"]
-    key = f' -H "Authorization: Bearer $({keys} | head -1)"' if keys else ""
     data = ["--data-binary", f"@{bundle / SAMPLE}" if bundle is not None else '{"data": []}', uri]
-    return f"{shlex.join(curl)}{key} {shlex.join(data)}"
+    return f"{shlex.join(curl)}{_key(keys)} {shlex.join(data)}"
+
+
+def _key(keys: str) -> str:
+    return f' -H "Authorization: Bearer $({keys} | head -1)"' if keys else ""
 
 
 def _place(container: Container) -> str:

@@ -27,8 +27,17 @@ _SERVICE_VARIABLES = {
     "max_queue_wait_ms": "SCOREWRIGHT_MAX_QUEUE_WAIT_MS",
 }
 
+PRIMARY, SECONDARY = "SCOREWRIGHT_PRIMARY_KEY", "SCOREWRIGHT_SECONDARY_KEY"
+"""The service's variables for keys, where it cannot be given them as files."""
+
+KEYS_PATH = "SCOREWRIGHT_KEYS_PATH"
+"""The service's variable for where they are as files."""
+
+TOKEN_ISSUER = "SCOREWRIGHT_TOKEN_ISSUER"  # noqa: S105  # the name of a variable
+
 OWN_VARIABLES = {
     "SCOREWRIGHT_BUNDLE": "bundle",
+    **dict.fromkeys((PRIMARY, SECONDARY, KEYS_PATH), "auth_keys"),
     "SCOREWRIGHT_HOST": "",
     "SCOREWRIGHT_PORT": "",
     **{variable: setting for setting, variable in _SERVICE_VARIABLES.items()},
@@ -111,7 +120,7 @@ class DeploySettings(_Part):
         for name in (*self.env, *self.secrets):
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
                 raise ValueError(f"{name!r} cannot be an environment variable's name")
-            if name in OWN_VARIABLES:
+            if name in OWN_VARIABLES and name not in self.auth_keys:
                 setting = OWN_VARIABLES[name]
                 raise ValueError(f"{name} is for the deployment to set" + (f"; use {flag(setting)}" if setting else ""))
         if taken := [name for name in self.tags if name == "scorewright" or name.startswith("io.scorewright.")]:
@@ -144,6 +153,21 @@ class DeploySettings(_Part):
         """What tells the service of these settings, and `env`. No secrets are among them."""
         told = {name: getattr(self, setting) for setting, name in _SERVICE_VARIABLES.items()}
         return {**{name: str(value) for name, value in told.items() if value is not None}, **self.env}
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The names of the secrets that are the service's keys, by what they are called as files."""
+        return dict(zip(("primary", "secondary"), self.auth_keys, strict=False))
+
+    @property
+    def variables_hidden(self) -> list[str]:
+        """The names of the secrets that are variables of the service: all but the keys."""
+        return sorted({*self.secrets} - {*self.auth_keys})
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the service asks who it is."""
+        return self.auth == "key" or TOKEN_ISSUER in self.env
 
     def revealed(self) -> dict[str, str]:
         """The secrets' values, for the one place that sends them."""

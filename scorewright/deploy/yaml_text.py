@@ -16,4 +16,4 @@ def yaml_text(value: Mapping[str, Any], *, extra: str = "azure") -> str:
         import yaml
     except ImportError as error:
         raise DeployError(f"YAML cannot be written: {error}.", hint=f"pip install 'scorewright[{extra}]'") from None
-    return str(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.safe_dump(dict(value), sort_keys=False, width=120))

@@ -25,7 +25,7 @@ from scorewright.score.runtime import with_runtime
 from scorewright.score.sample import read_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from scorewright.score.runtime import Runtime
     from scorewright.score.spec import ModelSpec
@@ -45,11 +45,12 @@ def generate(
     runtime: Runtime = "native",
     force: bool = False,
     allow_version_skew: bool = False,
+    trust: Sequence[str] = (),
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Look into a fitted model and write the bundle that serves it.
 
-    model   a path (.joblib, .pkl, .bin, .z, .keras, .h5, a SavedModel folder) or the fitted object
+    model   a path (.joblib, .pkl, .bin, .z, .skops, .keras, .h5, a SavedModel folder) or the fitted object
     sample  rows as the model was fitted on: a path (csv, parquet, npy, npz, json), array, DataFrame or list;
             without one the signature comes from the model and a plausible row is made
     name    the model's name in Azure ML; the file's name, or the class's, if it is left out
@@ -58,6 +59,7 @@ def generate(
     runtime what scores the model: `native`, its own framework; `onnx`, onnxruntime, if the model can be converted
             and was shown to answer the same; `auto`, onnx where that is so, else native
     force   replace a bundle that is there already
+    trust   the types that a .skops file may hold besides those that skops itself trusts
 
     The bundle is built beside `out` and renamed when the generated script has answered the sample, in a
     process of its own, as the model itself does: `out` is never half written.
@@ -73,7 +75,7 @@ def generate(
     target = Path(out or name).absolute()
     _require_free(target, force)
     on_step("loading the model")
-    loaded = load_model(model, allow_version_skew=allow_version_skew)
+    loaded = load_model(model, allow_version_skew=allow_version_skew, trust=trust)
     rows = None if sample is None else read_sample(sample)
     on_step("looking into the model")
     inspect, answers = _inspector(loaded.framework)

@@ -17,14 +17,16 @@ from scorewright.errors import (
     NotAModelError,
     ScorewrightError,
     UnsupportedModelError,
+    UsageError,
     VersionSkewError,
 )
 from scorewright.score.spec import LoadedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-PICKLES = (".joblib", ".pkl", ".pickle", ".bin", ".z", ".gz", ".sav")
+SKOPS = ".skops"
+"""A zip archive like a .keras file: the name tells them apart."""
 H5 = (".h5", ".hdf5")
 
 PACKAGES = {
@@ -37,12 +39,17 @@ PACKAGES = {
 """PyPI names that differ from the module's, for the hint of an import that failed."""
 
 
-def load_model(model: object, *, allow_version_skew: bool = False) -> LoadedModel:
-    """Take a path or a fitted object.
+def load_model(model: object, *, allow_version_skew: bool = False, trust: Sequence[str] = ()) -> LoadedModel:
+    """Take a path or a fitted object; `trust` names the types that a .skops file may hold besides those skops trusts.
 
     Raises ModelError (no such file, not a model, a class that cannot be imported, a layer that is not
-    supported) and VersionSkewError if the file was written by another release of its framework.
+    supported, a type that nobody trusts) and VersionSkewError if the file was written by another release of its
+    framework, UsageError for a `trust` that the model has no use for.
     """
+    if isinstance(model, str | Path) and Path(model).suffix == SKOPS:
+        return _load_skops(Path(model), trust, allow_version_skew)
+    if trust:
+        raise UsageError(f"--trust {trust[0]}: only a {SKOPS} file is loaded by the types that are trusted.")
     if isinstance(model, str | Path):
         return _load_file(Path(model), allow_version_skew)
     if _is_keras(model):
@@ -53,8 +60,7 @@ def load_model(model: object, *, allow_version_skew: bool = False) -> LoadedMode
 
 
 def _load_file(path: Path, allow_version_skew: bool) -> LoadedModel:
-    if not path.exists():
-        raise ModelError(f"There is no file {path}.", hint="Name the saved model: a .joblib, .pkl, .keras or .h5 file.")
+    _require_file(path)
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return _load_savedmodel(path)
@@ -70,16 +76,39 @@ def _load_file(path: Path, allow_version_skew: bool) -> LoadedModel:
     return _load_pickle(path, allow_version_skew)
 
 
+def _require_file(path: Path) -> None:
+    if not path.exists():
+        raise ModelError(f"There is no file {path}.", hint="Name the saved model: a .joblib, .pkl, .keras or .h5 file.")
+
+
 def _load_pickle(path: Path, allow_version_skew: bool) -> LoadedModel:
     try:
         import joblib
+    except ImportError as error:
+        raise _missing(error, "sklearn") from None
+    value, trained_with = _estimator(path, lambda: joblib.load(path), "a pickle", allow_version_skew)
+    return LoadedModel(value, "scikit-learn", "joblib", path, trained_with)
+
+
+def _load_skops(path: Path, trust: Sequence[str], allow_version_skew: bool) -> LoadedModel:
+    _require_file(path)
+    from scorewright.score import skops_file
+
+    trusted = skops_file.audit(path, trust)
+    value, trained_with = _estimator(path, lambda: skops_file.load(path, trusted), "a skops file", allow_version_skew)
+    return LoadedModel(value, "scikit-learn", "skops", path, trained_with, trusted)
+
+
+def _estimator(path: Path, read: Callable[[], Any], form: str, allow_version_skew: bool) -> tuple[Any, dict[str, str]]:
+    """What `read` loads of the file, a model, and the versions that it was saved with."""
+    try:
         from sklearn.exceptions import InconsistentVersionWarning
     except ImportError as error:
         raise _missing(error, "sklearn") from None
     with _importable(path.resolve().parent), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InconsistentVersionWarning)
         try:
-            value = joblib.load(path)
+            value = read()
         except ModuleNotFoundError as error:
             module = error.name or str(error)
             package = PACKAGES.get(module.partition(".")[0], module.partition(".")[0])
@@ -95,7 +124,7 @@ def _load_pickle(path: Path, allow_version_skew: bool) -> LoadedModel:
             ) from None
         except Exception as error:
             words = f"{type(error).__name__}: {error}".rstrip(": .")
-            raise NotAModelError(f"{path} cannot be read as a pickle: {words}.") from None
+            raise NotAModelError(f"{path} cannot be read as {form}: {words}.") from None
     trained_with = _skew_of_pickle(path, caught, allow_version_skew)
     if not any(hasattr(value, name) for name in ("predict", "transform", "score_samples", "get_params")):
         if isinstance(value, dict | list | tuple):
@@ -104,7 +133,7 @@ def _load_pickle(path: Path, allow_version_skew: bool) -> LoadedModel:
                 hint="Save the fitted estimator itself: joblib.dump(model, ...).",
             )
         raise NotAModelError(f"{path} holds a {type(value).__module__}.{type(value).__qualname__}, not a model.")
-    return LoadedModel(value, "scikit-learn", "joblib", path, trained_with)
+    return value, trained_with
 
 
 def _skew_of_pickle(path: Path, caught: list[warnings.WarningMessage], allowed: bool) -> dict[str, str]:

@@ -69,10 +69,13 @@ def inspect(model: LoadedModel, sample: Any, method: str | None) -> ModelSpec:
         notes.append(ALONE)
     names, helpers = distributions(estimator)
     base = ["scikit-learn", "joblib", "numpy", "scipy", *(["pandas"] if seen.signature.dataframe else []), *names]
+    base += ["skops"] if model.format == "skops" else []
     rows = min(len(X), SAMPLE_ROWS)
     return ModelSpec(
         model=model,
-        info=ModelInfo(path="model/model.joblib", format="joblib", kind=_kind(estimator)),
+        info=ModelInfo(
+            path=f"model/model.{model.format}", format=model.format, kind=_kind(estimator), trusted=model.trusted
+        ),
         signature=seen.signature,
         versions=installed(dict.fromkeys(base)),
         sample_data=_request_rows(seen.signature, X[:rows]),

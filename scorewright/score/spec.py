@@ -17,10 +17,12 @@ class LoadedModel:
 
     value: object
     framework: Literal["scikit-learn", "keras"]
-    format: Literal["joblib", "keras", "h5", "savedmodel"]
+    format: Literal["joblib", "skops", "keras", "h5", "savedmodel"]
     source: Path | None
     trained_with: dict[str, str] = field(default_factory=dict)
     """Versions that the file itself records, by distribution name."""
+    trusted: tuple[str, ...] = ()
+    """Of a skops file: the types in it that had to be named to be loaded."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from scorewright.errors import RequestError
-from scorewright.service import batch_route, docs_page, openapi
+from scorewright.service import batch_route, docs_page, metrics_route, openapi
 from scorewright.service.batch_route import is_batch
+from scorewright.service.counters import Kind
 from scorewright.service.paths import Paths
 from scorewright.service.protocols import azureml
 from scorewright.service.refusal import ServiceMessage, refusal
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from scorewright.service.batch.jobs import Jobs
+    from scorewright.service.counters import FrontCounters
     from scorewright.service.engine import Engine
+    from scorewright.service.gate import Gate
+    from scorewright.service.metrics import Metrics
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
     from scorewright.service.target import Target
@@ -62,6 +66,7 @@ class App:
         engine: Engine,
         own_headers: azureml.Headers,
         cors: Cors | None,
+        gate: Gate | None,
         tracer: Tracer | None = None,
     ) -> None:
         self._score = score
@@ -71,6 +76,7 @@ class App:
         self._engine = engine
         self._own = own_headers
         self._cors = cors
+        self._gate = gate
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +95,8 @@ class App:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
+        if self._gate is not None and await self._gate.holds(scope, receive, send):
+            return
         if path == "/score":
             await self._score(scope, receive, send)
         elif is_v2(path):
@@ -102,7 +110,7 @@ class App:
         if self._engine.draining:
             extra.append((b"connection", b"close"))
 
-        send_identified = _with_headers(send, extra)
+        send_identified = _with_headers(send, extra, self._engine.counters)
         method, path = scope["method"], scope["path"]
         methods = self._paths.methods(path)
         if ids.refusal:
@@ -134,19 +142,25 @@ def _with_cors(send: Send, headers: azureml.Headers) -> Send:
     return send_more
 
 
-def _with_headers(send: Send, extra: azureml.Headers) -> Send:
-    """Send answers with these headers besides their own."""
+def _with_headers(send: Send, extra: azureml.Headers, counters: FrontCounters) -> Send:
+    """Send answers with these headers besides their own, and count them."""
 
     async def send_more(message: Message) -> None:
         if message["type"] == "http.response.start":
+            counters.answered(Kind.OTHER, message["status"])
             message["headers"] = [*message["headers"], *extra]
         await send(message)
 
     return send_more
 
 
-def build(target: Target, engine: Engine, jobs: Jobs, *, path_prefix: str = "") -> FastAPI:
-    """The routes beside `/score`. Raises BundleError if the bundle's openapi.json or examples are not usable."""
+def build(
+    target: Target, engine: Engine, jobs: Jobs, metrics: Metrics, *, path_prefix: str = "", guarded: bool = False
+) -> FastAPI:
+    """The routes beside `/score`; `guarded` says that they ask for a key or token.
+
+    Raises BundleError if the bundle's openapi.json or examples are not usable.
+    """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
@@ -185,8 +199,9 @@ def build(target: Target, engine: Engine, jobs: Jobs, *, path_prefix: str = "") 
             return refusal(503, engine.state)
         return Response(ServiceReady(scorers=engine.scorers).model_dump_json(), media_type=JSON)
 
+    metrics_route.add(app, metrics)
     batch_route.add(app, jobs)
-    document = openapi.merged(app, target)
+    document = openapi.merged(app, target, guarded=guarded)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json() -> Response:

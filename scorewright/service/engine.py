@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scorewright.errors import RequestError
 from scorewright.service import rows
-from scorewright.service.frames import End, Ready, Scored
+from scorewright.service.counters import HANDED, QUEUE_TIMEOUTS, TIMEOUTS, WAITING, FrontCounters
+from scorewright.service.frames import NOT_RETURNED, End, Ready, Scored
 from scorewright.service.job import ClientGoneError, Job
 from scorewright.service.protocols import azureml
 from scorewright.service.room import Room
@@ -53,10 +54,11 @@ class Engine:
     A free scorer takes all that waits, up to the limits of a batch, if its script has run_many, else one. Nothing
     waits for company: batches form only while every scorer is busy. They are taken in the order they came.
 
-    `starting` says that the first init() is still to be done.
+    `starting` says that the first init() is still to be done. `counters` are told what happens.
     """
 
-    def __init__(self, limits: Limits, count_rows: RowCount = rows.one) -> None:
+    def __init__(self, limits: Limits, count_rows: RowCount = rows.one, counters: FrontCounters | None = None) -> None:
+        self.counters = counters or FrontCounters.alone()
         self._limits = limits
         self._count_rows = count_rows
         self._loop = asyncio.get_running_loop()
@@ -64,7 +66,7 @@ class Engine:
         self._free: deque[Worker] = deque()
         self._busy: dict[Worker, dict[int, Job]] = {}
         self._retired: set[Worker] = set()
-        self._room = Room(limits, self._swept)
+        self._room = Room(limits, self._swept, self.counters)
         self._closed = "The service is starting: the entry script's init() has not finished."
         self._handing_out = False
         self._ticking = False
@@ -106,13 +108,15 @@ class Engine:
             return
         early = _Early(self._loop.create_future(), gone)
         self._early.append(early)
+        self._count_waiting()
         try:
             async with asyncio.timeout_at(None if math.isinf(place.deadline) else place.deadline):
                 await early.opened
         except TimeoutError:
-            raise _timeout(place.seconds) from None
+            raise self._timeout(place.seconds) from None
         finally:
             self._early.remove(early)
+            self._count_waiting()
 
     async def score(
         self, place: Place, request_id: bytes, body: bytes, gone: Callable[[], bool], *, head: bytes = b""
@@ -124,11 +128,11 @@ class Engine:
         """
         if self._closed:
             raise RequestError(503, self._closed)
-        # Not the loop's time: that is of the millisecond in which its turn began.
-        now = time.monotonic()
+        now = self._loop.time()
         job = Job(place.outgoing(request_id, head, body), gone, self._loop.create_future(), now)
         place.job = job
         self._waiting.append(job)
+        self._count_waiting()
         self._hand_out_soon()
         if not self._ticking:
             self._ticking = True
@@ -163,6 +167,7 @@ class Engine:
             for job in jobs:
                 job.alone = True
         self._waiting.extendleft(reversed(jobs))
+        self._count_waiting()
         if self._closed:
             self.close(self._closed)
         self._hand_out_soon()
@@ -173,6 +178,7 @@ class Engine:
         self._open()
         while self._waiting:
             _fail(self._waiting.popleft(), RequestError(503, reason))
+        self._count_waiting()
 
     def _open(self) -> None:
         self.starting = False
@@ -190,7 +196,12 @@ class Engine:
     def scored(self, worker: Worker, answers: Iterable[Scored]) -> None:
         """A scorer has answered some of the requests it was given."""
         jobs = self._busy[worker]
+        ran = NOT_RETURNED
         for answer in answers:
+            if ran == NOT_RETURNED:
+                ran = answer.milliseconds
+            if answer.late and not jobs[answer.number].answer.done():
+                self.counters.words[TIMEOUTS] += 1
             if answer.more:
                 job = jobs[answer.number]
                 job.stream = Stream(worker, answer.number)
@@ -199,6 +210,9 @@ class Engine:
                 _settle(job, Streamed.begun(answer, job.stream))
             else:
                 _settle(jobs.pop(answer.number), answer)
+        # What comes at once was run at once.
+        if ran != NOT_RETURNED:
+            self.counters.run_time.observe(ran / 1000)
         self._done(worker, jobs)
 
     def piece(self, worker: Worker, piece: Piece) -> None:
@@ -233,12 +247,25 @@ class Engine:
                 self._free.remove(worker)
                 self._busy[worker] = dict(enumerate(batch))
                 worker.send([job.outgoing for job in batch])
+                self._count_batch(batch)
+        self._count_waiting()
+
+    def _count_batch(self, batch: list[Job]) -> None:
+        now = time.perf_counter()
+        self.counters.batch_size.observe(len(batch))
+        for job in batch:
+            if job.queued:
+                self.counters.queue_wait.observe(now - job.queued)
+                job.queued = 0.0
+
+    def _count_waiting(self) -> None:
+        self.counters.words[WAITING] = len(self._waiting) + len(self._early)
 
     def _batch(self, most: int) -> list[Job]:
         """What one scorer is given: requests in the order they came, until the next would be too many."""
         batch: list[Job] = []
         size = count = 0
-        now = time.monotonic()
+        now = self._loop.time()
         while self._waiting and len(batch) < most:
             job = self._waiting[0]
             if job.answer.done() or self._is_over(job, now) or self._has_left(job, now):
@@ -256,12 +283,13 @@ class Engine:
             else:
                 size = len(job.outgoing.body)
             self._waiting.popleft()
-            job.taken = now
             batch.append(job)
             if job.alone:
                 break
+        taken = time.monotonic()
         for job in batch:
             job.batch = len(batch)
+            job.taken = taken
         return batch
 
     def _has_left(self, job: Job, now: float) -> bool:
@@ -274,11 +302,12 @@ class Engine:
     def _is_over(self, job: Job, now: float) -> bool:
         """Whether a waiting request has no time left; it is told so."""
         if now >= job.deadline:
-            _fail(job, _timeout(job.outgoing.budget_ms / 1000))
+            _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
             return True
         if now - job.since > self._limits.queue_wait and not job.alone:
             waited = f"The request has waited {self._limits.queue_wait * 1000:.0f} ms for a scorer, as long as it may."
             _fail(job, RequestError(503, waited))
+            self.counters.words[QUEUE_TIMEOUTS] += 1
             return True
         return False
 
@@ -288,7 +317,7 @@ class Engine:
         if job.answer.done() and job.stream is None:
             return True
         if job.stream is None and now >= job.deadline:
-            _fail(job, _timeout(job.outgoing.budget_ms / 1000))
+            _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
         elif job.batch > 1 and job.stream is None:
             return False
         elif now - job.taken >= self._limits.worker_silence:
@@ -304,15 +333,18 @@ class Engine:
             if not job.answer.done():
                 self._is_over(job, now)
         self._forget_answered()
+        handed = 0
         for worker, jobs in self._busy.items():
             begun = worker.begun
+            handed += 0 if begun else len(jobs)
             for job in jobs.values():
                 if job.answer.done():
                     continue
                 if not begun:
                     self._is_over(job, now)
                 elif now > job.deadline + LATE_SECONDS:
-                    _fail(job, _timeout(job.outgoing.budget_ms / 1000))
+                    _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
+        self.counters.words[HANDED] = handed
         self._ticking = bool(self._waiting or self._busy)
         if self._ticking:
             self._loop.call_later(TICK_SECONDS, self._tick)
@@ -335,10 +367,11 @@ class Engine:
         # They would be passed over when their turn comes; until then they would hold their bodies.
         if any(job.answer.done() for job in self._waiting):
             self._waiting = deque(job for job in self._waiting if not job.answer.done())
+            self._count_waiting()
 
-
-def _timeout(seconds: float) -> RequestError:
-    return RequestError(500, azureml.scoring_timeout(round(seconds * 1000)), failed=True)
+    def _timeout(self, seconds: float) -> RequestError:
+        self.counters.words[TIMEOUTS] += 1
+        return RequestError(500, azureml.scoring_timeout(round(seconds * 1000)), failed=True)
 
 
 def _settle(job: Job, answer: Scored) -> None:

@@ -45,7 +45,7 @@ _COUNT = struct.Struct("!I")
 _REQUEST = struct.Struct("!HIIddB")
 _SCORED = struct.Struct("!IHBdII")
 _PIECE = struct.Struct("!IB")
-_FAILED, _MORE = 1, 2
+_FAILED, _MORE, _LATE = 1, 2, 4
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -124,7 +124,7 @@ class Scored(NamedTuple):
     """The answer to the request that was number `number`, from 0, in its SCORE.
 
     `milliseconds` is the time run() took, or NOT_RETURNED. `headers` are lower-case names with values. `more` says
-    that the body goes on in pieces.
+    that the body goes on in pieces, `late` that it is no answer of run()'s: it took too long.
     """
 
     number: int
@@ -134,6 +134,7 @@ class Scored(NamedTuple):
     headers: Headers
     body: bytes
     more: bool = False
+    late: bool = False
 
 
 class Piece(NamedTuple):
@@ -219,7 +220,7 @@ def pack_scored(scored: Sequence[Scored]) -> list[bytes]:
     content: list[bytes] = []
     for item in scored:
         headers = b"" if item.headers == JSON_HEADERS else _header_block(item.headers)
-        flags = _FAILED * item.failed | _MORE * item.more
+        flags = _FAILED * item.failed | _MORE * item.more | _LATE * item.late
         sizes.append(_SCORED.pack(item.number, item.status, flags, item.milliseconds, len(headers), len(item.body)))
         if headers:
             content.append(headers)
@@ -237,8 +238,8 @@ def unpack_scored(payload: bytes) -> Iterator[Scored]:
         body = at + headers_length
         headers = _headers(payload[at:body]) if headers_length else JSON_HEADERS
         at = body + body_length
-        failed, more = bool(flags & _FAILED), bool(flags & _MORE)
-        yield Scored(number, status, failed, milliseconds, headers, payload[body:at], more)
+        failed, more, late = bool(flags & _FAILED), bool(flags & _MORE), bool(flags & _LATE)
+        yield Scored(number, status, failed, milliseconds, headers, payload[body:at], more, late)
 
 
 def _header_block(headers: Headers) -> bytes:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import TYPE_CHECKING
 
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
+from scorewright.service.certificate import Certificate
 from scorewright.service.collection import Collecting, DataCollector
 from scorewright.service.engine import Engine
+from scorewright.service.gate import Gate, Guard
+from scorewright.service.http_limits import HttpLimits
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
 from scorewright.service.target import SERVER_VERSION
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from scorewright.service.counters import Counters
     from scorewright.service.http_server import HttpServer
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
@@ -30,17 +35,28 @@ LAST_WORDS_SECONDS = 1.0
 
 
 class Front:
-    """An engine, and the HTTP server in front of it."""
+    """An engine, and the HTTP server in front of it. `number` is its own among the fronts that share the counters."""
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: Sequence[socket.socket], logger: logging.Logger
+        self,
+        settings: Settings,
+        target: Target,
+        listeners: Sequence[socket.socket],
+        logger: logging.Logger,
+        counters: Counters,
+        number: int,
     ) -> None:
         count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
-        self.engine = Engine(Limits.of(settings), count)
+        own = counters.fronts[number]
+        own.begin()
+        self.engine = Engine(Limits.of(settings), count, own)
+        self._counters = counters
         self._settings = settings
         self._target = target
         self._listeners = listeners
         self._log = logger
+        self._guard = Guard.of(settings, logger)
+        self._certificate = Certificate.of(settings, logger)
         self._http: HttpServer | None = None
         self._count = count
         self._telemetry: Telemetry | None = None
@@ -52,7 +68,11 @@ class Front:
         # What is loaded now stays: a full collection would walk it all amid requests.
         gc.collect()
         gc.freeze()
-        await self._http.serve(sockets=list(self._listeners))
+        async with contextlib.AsyncExitStack() as stack:
+            for watched in (self._guard, self._certificate):
+                if watched is not None:
+                    await stack.enter_async_context(watched.watching())
+            await self._http.serve(sockets=list(self._listeners))
 
     async def drain(self, serving: asyncio.Task[None], hurry: asyncio.Event) -> None:
         """Take no new connections, answer what has been accepted, and end.
@@ -101,6 +121,7 @@ class Front:
         from scorewright.service.batch.jobs import Jobs
         from scorewright.service.batch.roots import Roots
         from scorewright.service.http_server import HttpServer
+        from scorewright.service.metrics import Metrics
         from scorewright.service.score_route import ScoreRoute
         from scorewright.service.v2_route import V2Route
 
@@ -127,15 +148,36 @@ class Front:
             collector=self._collector,
         )
         self._telemetry = Telemetry.of(settings, self._target, self._count, self._log)
+        gate = None
+        if self._guard is not None:
+            gate = Gate(
+                self.engine,
+                self._guard,
+                own_headers=own,
+                log=self._log,
+                access=settings.access_log,
+                pages=bool(settings.cors_origins),
+            )
         jobs = Jobs(self._target, settings, Roots.of(settings.batch_data, settings.batch_roots))
+        metrics = Metrics(self._counters, self.engine, jobs, self._target, settings)
         return HttpServer.of(
             app.App(
                 score,
                 v2,
-                app.build(self._target, self.engine, jobs, path_prefix=settings.service_path_prefix),
+                app.build(
+                    self._target,
+                    self.engine,
+                    jobs,
+                    metrics,
+                    path_prefix=settings.service_path_prefix,
+                    guarded=gate is not None,
+                ),
                 engine=self.engine,
                 own_headers=own,
                 cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
+                gate=gate,
                 tracer=None if self._telemetry is None else self._telemetry.tracer,
-            )
+            ),
+            HttpLimits.of(settings),
+            self._certificate.context if self._certificate else None,
         )

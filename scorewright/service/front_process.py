@@ -1,7 +1,7 @@
 """A further front: a process that speaks HTTP beside the main one.
 
-Started by the main process as `python -m scorewright.service.front_process CONTROL`: the socket over which it is told
-what to serve, and of scorers. It ends when it is told to, or the socket ends.
+Started by the main process as `python -m scorewright.service.front_process CONTROL COUNTERS`: the socket over which it
+is told what to serve, and of scorers, and the memory it counts in. It ends when it is told to, or the socket ends.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright.errors import ScorewrightError
 from scorewright.service import line_stream, log
 from scorewright.service.channel import Channel
+from scorewright.service.counters import Counters
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.front import Front
@@ -54,7 +55,8 @@ def main() -> int:
         log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
         with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
             listeners = [stack.enter_context(listen(told["host"], port, shared=True)) for port in told["ports"]]
-            runner.run(_serve(channel, told["number"], settings, target, listeners, logger))
+            counters = Counters(int(sys.argv[2]), settings.fronts)
+            runner.run(_serve(channel, told["number"], settings, target, listeners, logger, counters))
     except ScorewrightError as error:
         logger.error("%s %s", error.message, error.hint)
         return error.exit_code
@@ -68,8 +70,9 @@ async def _serve(
     target: Target,
     listeners: list[socket.socket],
     logger: logging.Logger,
+    counters: Counters,
 ) -> None:
-    front = Front(settings, target, listeners, logger)
+    front = Front(settings, target, listeners, logger, counters, number)
     told = _Told(front.engine, number)
     threading.Thread(target=_listen, args=(channel, asyncio.get_running_loop(), told), daemon=True).start()
     serving = asyncio.create_task(front.serve())

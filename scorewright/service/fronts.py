@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Sequence
 
+    from scorewright.service.counters import Counters
     from scorewright.service.scorer_process import ScorerProcess
     from scorewright.service.settings import Settings
 
@@ -43,14 +44,17 @@ class _FrontProcess:
         self._loop = asyncio.get_running_loop()
 
     @classmethod
-    def spawn(cls, number: int, address: Address, settings: Settings, logger: logging.Logger) -> _FrontProcess:
+    def spawn(
+        cls, number: int, address: Address, settings: Settings, counters: Counters, logger: logging.Logger
+    ) -> _FrontProcess:
         """Start the process and tell it what to serve where. Raises OSError if it cannot start."""
         control, controlled = socket.socketpair()
         with controlled:
+            given = [controlled.fileno(), counters.descriptor]
             try:
                 child = Child.spawn(
                     "scorewright.service.front_process",
-                    [controlled.fileno()],
+                    given,
                     os.environ,
                     logger if settings.log_format == "json" else None,
                 )
@@ -60,7 +64,7 @@ class _FrontProcess:
         control.setblocking(False)
         front = cls(child, control)
         host, ports = address
-        told = {"number": number, "host": host, "ports": ports, "settings": settings.to_front()}
+        told = {"number": number, "host": host, "ports": ports, "settings": settings.told()}
         front.tell(Kind.SERVE, told)
         return front
 
@@ -106,8 +110,11 @@ Address = tuple[str, list[int]]
 class Fronts:
     """Keeps `count` further fronts alive, and tells them of the scorers. It is the pool's audience."""
 
-    def __init__(self, count: int, settings: Settings, address: Address, logger: logging.Logger) -> None:
+    def __init__(
+        self, count: int, settings: Settings, address: Address, logger: logging.Logger, counters: Counters
+    ) -> None:
         self._settings = settings
+        self._counters = counters
         self._address = address
         self._log = logger
         self._scorers: dict[ScorerProcess, int] = {}
@@ -181,12 +188,13 @@ class Fronts:
             wait = FIRST_WAIT_SECONDS if loop.time() - begun > UP_SECONDS else min(wait * 2, LONGEST_WAIT_SECONDS)
             if not self._ending:
                 self._log.error("%s. It is replaced in %g s.", told, wait)
+                self._counters.main.front_replaced()
                 await asyncio.sleep(wait)
 
     async def _life(self, number: int) -> str:
         """From the start to the end of one front; how it ended, in words."""
         try:
-            front = _FrontProcess.spawn(number, self._address, self._settings, self._log)
+            front = _FrontProcess.spawn(number, self._address, self._settings, self._counters, self._log)
         except OSError as error:
             return f"A front cannot be started: {error}"
         self._alive[number] = front
@@ -197,6 +205,7 @@ class Fronts:
         await asyncio.wait({front.child.exit})
         code = front.child.exit.result()
         del self._alive[number]
+        self._counters.fronts[number].end()
         front.close()
         self._lost = self._lost or (self._ending and code != 0)
         return f"Front {front.child.pid} died: {outcome(code)}"

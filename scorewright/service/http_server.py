@@ -1,20 +1,25 @@
-"""uvicorn, stopped by the service instead of by signals, and slow to hang up."""
+"""uvicorn, stopped by the service instead of by signals, and watching how slow its clients are."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-from typing import TYPE_CHECKING, Any, Literal, Self
+import functools
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
+from scorewright.service.http_protocol import HttpProtocol
+
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import Iterator
 
-KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection is kept: longer than the 60 s after which common proxies drop theirs, since the side
-that hangs up first must not be the one that a request is just on its way to."""
+    from scorewright.service.http_limits import HttpLimits
+
+LOOK_SECONDS = 0.5
+"""How often it is looked which clients take too long. A timer for each request would cost each of them."""
 
 HANG_UP_SECONDS = 0.5
 """How long idle connections are kept while draining, for the requests that are on their way."""
@@ -24,21 +29,29 @@ class HttpServer(uvicorn.Server):
     """The HTTP server of the front."""
 
     @classmethod
-    def of(cls, app: Any) -> Self:
-        """A server of this ASGI application, on the quickest parts that are installed."""
+    def of(cls, app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None) -> Self:
+        """A server of this ASGI application, on the quickest parts that are installed; over HTTPS if given `tls`."""
         return cls(
             uvicorn.Config(
                 app,
-                http=_protocol(),
+                http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type]
                 ws="none",
                 proxy_headers=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                ssl_context_factory=None if tls is None else lambda _, __: tls,
             )
         )
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn.Server: until drained."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            await super().serve(sockets)
+        finally:
+            watching.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -56,10 +69,11 @@ class HttpServer(uvicorn.Server):
             await asyncio.sleep(0.02)
         self.should_exit = True
 
-
-def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
-    if importlib.util.find_spec("httptools") is None:
-        return "h11"
-    from scorewright.service.http_protocol import JoinedProtocol
-
-    return JoinedProtocol
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = loop.time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpProtocol):
+                    connection.look(now)

@@ -29,6 +29,11 @@ def private(pid: int) -> int | None:
     return _field(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
 
 
+def resident(pid: int) -> int:
+    """The bytes of a process that are in memory, those that it shares with others included; 0 if there is no such."""
+    return _field(Path(f"/proc/{pid}/status"), "VmRSS:") or 0
+
+
 def available() -> int | None:
     """The bytes that this process's container, or the machine with its swap space, has; None if it does not tell."""
     limits = [int(text) for path in _CGROUP_LIMITS if (text := _read(path).strip()).isdigit()]

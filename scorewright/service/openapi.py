@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from scorewright.errors import BundleError
 from scorewright.service import v2_openapi
+from scorewright.service.gate import OPEN
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 FILE = "openapi.json"
 
 
-def merged(app: FastAPI, target: Target) -> bytes:
-    """One OpenAPI 3.1 document of the app's routes and the bundle's. Raises BundleError if the bundle's is none."""
+def merged(app: FastAPI, target: Target, *, guarded: bool = False) -> bytes:
+    """One OpenAPI 3.1 document of the app's routes and the bundle's; `guarded` if they ask for a key or token.
+
+    Raises BundleError if the bundle's is none.
+    """
     document = get_openapi(title=target.name, version=target.version, routes=app.routes)
     described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle)
     document["openapi"] = described.get("openapi", document["openapi"])
@@ -31,7 +35,21 @@ def merged(app: FastAPI, target: Target) -> bytes:
         document["paths"] |= v2_openapi.of_bundle(target.bundle, rows)
     for section, content in described.get("components", {}).items():
         document.setdefault("components", {}).setdefault(section, {}).update(content)
+    if guarded:
+        _guard(document)
     return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _guard(document: dict[str, Any]) -> None:
+    bearer = {"type": "http", "scheme": "bearer", "description": "A key of the service, or a token for it."}
+    document.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
+    document["security"] = [{"bearer": []}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path in OPEN:
+                operation["security"] = []
+            else:
+                operation["responses"]["401"] = {"description": "No key or token, or none that is good."}
 
 
 def _of_bundle(bundle: Bundle) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class Order:
     max_body_bytes: int
     bundle: str | None = None
     debug_port: int | None = None
+    max_rows: int | None = None
+    max_json_depth: int = 64
     collect: dict[str, Any] | None = None
     app_insights_key: str | None = field(default=None, repr=False)
     service_name: str = ""

@@ -42,7 +42,7 @@ class OtlpSink:
         job = None if trace.place is None else trace.place.job
         if job is not None:
             taken = trace.ended if math.isinf(job.taken) else _wall(trace, job.taken)
-            self._processor.on_end(spans.child("queue", getrandbits(64) or 1, _wall(trace, job.since), taken, {}))
+            self._processor.on_end(spans.child("queue", getrandbits(64) or 1, _wall(trace, job.came), taken, {}))
             if not math.isinf(job.taken):
                 self._run(trace, spans, job, taken)
         self._processor.on_end(spans.server(attributes(trace)))

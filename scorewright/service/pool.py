@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from scorewright.errors import ScorewrightError, ScriptError, ServiceError
 from scorewright.service import memory
 from scorewright.service.child import outcome
+from scorewright.service.counters import Ended
 from scorewright.service.scorer_process import ScorerProcess
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
+    from scorewright.service.counters import MainCounters
     from scorewright.service.engine import Engine
     from scorewright.service.order import Order
 
@@ -54,6 +56,7 @@ class ScorerPool:
         environment: Mapping[str, str],
         engine: Engine,
         audience: Audience,
+        counters: MainCounters,
         logger: logging.Logger,
     ) -> None:
         self._order = order
@@ -61,7 +64,9 @@ class ScorerPool:
         self._engine = engine
         self._audience = audience
         self._log = logger
+        self._counters = counters
         self._living: set[ScorerProcess] = set()
+        self._overdue: set[ScorerProcess] = set()
         self._count = count
         self._first = asyncio.Event()
         # Spawned before anything else is imported here: it loads the model meanwhile.
@@ -97,6 +102,7 @@ class ScorerPool:
         except OSError as error:
             raise ServiceError(f"A scorer process cannot be started: {error}.") from error
         self._living.add(scorer)
+        self._count_living()
         return scorer
 
     async def _follow(self) -> None:
@@ -111,18 +117,25 @@ class ScorerPool:
             fruitless = 0 if scorer.status.answered else fruitless + 1
             scorer.status.close()
             self._log.error("Scorer %d died: %s. It is replaced.", scorer.child.pid, outcome(code))
+            self._counters.scorer_replaced(Ended.of(code, overdue=scorer in self._overdue))
+            self._overdue.discard(scorer)
             scorer, fruitless = await self._replace(fruitless)
 
     async def _ended(self, scorer: ScorerProcess) -> int:
         await scorer.ending()
+        self._counters.ready -= 1
         if scorer.link is not None:
             self._engine.retire(scorer.link)
         code = await scorer.ended()
         self._living.discard(scorer)
+        self._count_living()
         self._audience.left(scorer)
         if scorer.link is not None:
             self._engine.leave(scorer.link)
         return code
+
+    def _count_living(self) -> None:
+        self._counters.scorers_are(scorer.child.pid for scorer in self._living)
 
     async def _replace(self, fruitless: int) -> tuple[ScorerProcess, int]:
         while True:
@@ -136,6 +149,7 @@ class ScorerPool:
             except (ScriptError, ServiceError) as error:
                 self._log.error("A scorer cannot be replaced: %s %s", error.message, error.hint)
                 fruitless += 1
+                self._counters.scorer_replaced(Ended.NOT_STARTED)
                 if not self._engine.scorers:
                     reason = "No scorer is alive and none could be started. Check the logs for more info."
                     self._engine.close(reason)
@@ -155,6 +169,7 @@ class ScorerPool:
                         late,
                     )
                     scorer.status.idle()
+                    self._overdue.add(scorer)
                     scorer.child.kill()
 
     async def _start(self, scorer: ScorerProcess) -> None:
@@ -163,6 +178,7 @@ class ScorerPool:
             await scorer.ready(self._order, self._engine)
         except ScriptError:
             self._living.discard(scorer)
+            self._count_living()
             scorer.status.close()
             raise
         if not self._first.is_set():
@@ -171,4 +187,5 @@ class ScorerPool:
         if scorer.link is not None:
             self._engine.join(scorer.link)
         self._audience.joined(scorer)
+        self._counters.ready += 1
         self._log.info("Scorer %d is ready after %.2f s.", scorer.child.pid, time.monotonic() - begun)

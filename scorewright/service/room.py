@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from scorewright.errors import RequestError
+from scorewright.service.counters import IN_FLIGHT
 from scorewright.service.frames import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scorewright.service.counters import FrontCounters
     from scorewright.service.job import Job
     from scorewright.service.limits import Limits
 
@@ -22,8 +24,9 @@ class Room:
     These give their places back by themselves, a little later.
     """
 
-    def __init__(self, limits: Limits, sweep: Sweep) -> None:
+    def __init__(self, limits: Limits, sweep: Sweep, counters: FrontCounters) -> None:
         self._limits = limits
+        self._words = counters.words
         self._sweep = sweep
         self._accepted = 0
         self._held = 0
@@ -42,6 +45,7 @@ class Room:
     def enter(self) -> None:
         """A request has come."""
         self._accepted += 1
+        self._words[IN_FLIGHT] = self._accepted
 
     def hold(self, size: int) -> None:
         """More of its body. Raises RequestError 429 if it is too much."""
@@ -57,6 +61,7 @@ class Room:
     def leave(self, size: int) -> None:
         """A request has gone, and its body."""
         self._accepted -= 1
+        self._words[IN_FLIGHT] = self._accepted
         self._held -= size
 
 

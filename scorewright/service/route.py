@@ -47,6 +47,7 @@ class Route:
         collector: DataCollector | None = None,
     ) -> None:
         self._engine = engine
+        self._counters = engine.counters
         self._max_body_bytes = max_body_bytes
         self._own = own_headers
         self._log = log
@@ -110,14 +111,21 @@ class Route:
         await send({"type": "http.response.body", "body": body, "more_body": not last})
 
     async def _refuse_unread(
-        self, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, body: bytes
+        self,
+        receive: Receive,
+        send: Send,
+        ids: azureml.Ids,
+        headers: azureml.Headers,
+        body: bytes,
+        *,
+        status: int = 413,
     ) -> None:
         """Answer before the body is read, and close the connection.
 
         Closed while the client still sends, it would be reset, and the answer lost on its way.
         """
         headers.append((b"connection", b"close"))
-        await self._answer(send, ids, 413, headers, body, last=False)
+        await self._answer(send, ids, status, headers, body, last=False)
         try:
             async with asyncio.timeout(LINGER_SECONDS):
                 while (await receive()).get("more_body", False):

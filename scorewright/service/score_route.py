@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scorewright.contract.run_form import METHOD_NOT_ALLOWED
 from scorewright.errors import RequestError
 from scorewright.service import head
+from scorewright.service.counters import GONE, Kind
 from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml
 from scorewright.service.route import WITHOUT_BODY, Route, gone
@@ -45,6 +46,7 @@ class ScoreRoute(Route):
                 body = await self._body(scope, receive, place)
                 await self._engine.opened(place, lambda: gone(receive))
                 if scope["method"] == "OPTIONS" and not self._engine.script.any_method:
+                    self._counters.answered(Kind.SCORE, 200)
                     await self._answer(send, ids, 200, azureml.options_headers(), b"")
                     return
                 told, body = self._read(scope, body)
@@ -54,11 +56,13 @@ class ScoreRoute(Route):
             headers = azureml.error_headers(status, failed=refusal.failed)
             answer = azureml.error_body(refusal.message)
             size = len(answer)
+            self._counters.refused(Kind.SCORE, refusal, begun)
             if status == 413:
                 await self._refuse_unread(receive, send, ids, headers, answer)
             else:
                 await self._answer(send, ids, status, headers, answer)
         except ClientGoneError:
+            self._counters.words[GONE] += 1
             return
         else:
             self._collect(ids, body, scored)
@@ -67,8 +71,9 @@ class ScoreRoute(Route):
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more
             )
             if isinstance(scored, Streamed):
-                size = await self._stream(scope, receive, send, ids, headers, scored)
+                size = await self._stream(scope, receive, send, ids, headers, scored, begun)
             else:
+                self._counters.answered(Kind.SCORE, status, time.perf_counter() - begun)
                 await self._answer(send, ids, status, headers, scored.body)
         self._log_access(scope, ids, status, begun, size, place)
 
@@ -91,11 +96,19 @@ class ScoreRoute(Route):
         )
 
     async def _stream(
-        self, scope: Scope, receive: Receive, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        ids: azureml.Ids,
+        headers: azureml.Headers,
+        scored: Streamed,
+        begun: float,
     ) -> int:
         """Send an answer as it comes; the bytes that were sent. One that breaks off is cut off, not ended."""
         if scope["http_version"] == "1.0":
-            return await self._gather(send, ids, headers, scored)
+            return await self._gather(send, ids, headers, scored, begun)
+        self._counters.answered(Kind.SCORE, scored.status, time.perf_counter() - begun)
         try:
             return await self._pass_on(receive, send, ids, headers, scored)
         except BaseException:
@@ -126,7 +139,9 @@ class ScoreRoute(Route):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return size
 
-    async def _gather(self, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed) -> int:
+    async def _gather(
+        self, send: Send, ids: azureml.Ids, headers: azureml.Headers, scored: Streamed, begun: float
+    ) -> int:
         """The same for HTTP/1.0, which knows no pieces: the whole at once, within the limit of a body."""
         pieces, size = [], 0
         try:
@@ -138,8 +153,10 @@ class ScoreRoute(Route):
                     raise BrokenAnswerError
         except BrokenAnswerError:
             headers = azureml.error_headers(500, failed=True)
+            self._counters.answered(Kind.SCORE, 500, time.perf_counter() - begun)
             await self._answer(send, ids, 500, headers, azureml.error_body(azureml.SCRIPT_ERROR))
             return 0
+        self._counters.answered(Kind.SCORE, scored.status, time.perf_counter() - begun)
         plain = [pair for pair in headers if pair[0] != b"content-length"]
         await self._answer(send, ids, scored.status, plain, b"".join(pieces))
         return size

@@ -213,11 +213,10 @@ class Scorer:
         if isinstance(error, ScoringTimeoutError):
             budget_ms = round(task.budget_ms)
             self._log.error("run() was interrupted, its %d ms are over; it was here:", budget_ms, exc_info=error)
-            message = azureml.scoring_timeout(budget_ms)
-        else:
-            self._log.error("run() failed.", exc_info=error)
-            message = azureml.SCRIPT_ERROR
-        return _scored(task.number, task.call.error(500, message), NOT_RETURNED)
+            late = task.call.error(500, azureml.scoring_timeout(budget_ms))
+            return _scored(task.number, late, NOT_RETURNED)._replace(late=True)
+        self._log.error("run() failed.", exc_info=error)
+        return _scored(task.number, task.call.error(500, azureml.SCRIPT_ERROR), NOT_RETURNED)
 
     def _stream(self, task: _Task, answer: Answer, milliseconds: float) -> None:
         """Send an answer as the script makes it, until it is whole, breaks, or nobody reads on.

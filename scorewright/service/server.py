@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
 from scorewright.service import line_stream, log
+from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.collection import Collecting
+from scorewright.service.counters import Counters
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import Fronts
 from scorewright.service.listener import listen
 from scorewright.service.order import Order
 from scorewright.service.pool import ScorerPool
-from scorewright.service.target import LOOPBACK, Target
+from scorewright.service.scorer_process import MAIN_FRONT
+from scorewright.service.target import Target, loopback
 
 if TYPE_CHECKING:
     import logging
@@ -37,6 +40,7 @@ def serve(read: Read) -> int:
     bundle has been loaded before its hashes and versions are found right.
     """
     settings = read.settings
+    service_settings.forget_secrets()
     target = Target.of(settings)
     logger = log.set_up(settings.log_level, log.Current(), settings.log_format)
     if log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])]):
@@ -74,8 +78,10 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.warning("AML_APP_INSIGHTS_ENABLED is set, and AML_APP_INSIGHTS_KEY is not: nothing is sent.")
     if os.environ.get("WORKER_PRELOAD", "").lower() == "true":
         logger.info("WORKER_PRELOAD is set; each scorer calls init() for itself all the same.")
-    if (settings.host or target.host) not in {LOOPBACK, "localhost", "::1"}:
-        logger.warning("Whoever reaches this machine can use the service: it asks for no key.")
+    if not settings.guarded and not loopback(settings.host or target.host):
+        logger.warning(
+            "Whoever reaches this machine can use the service: it asks for no key. SCOREWRIGHT_KEYS_PATH sets some."
+        )
 
 
 def _listeners(settings: Settings, host: str, stack: contextlib.ExitStack) -> list[socket.socket]:
@@ -106,17 +112,19 @@ class _Service:
     async def run(self) -> None:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
-        front = Front(settings, self._target, self._listeners, self._log)
+        counters = Counters.create(settings.fronts)
+        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT)
         ports = [listener.getsockname()[1] for listener in self._listeners]
         address = settings.host or self._target.host, ports
         with _signals() as (stop, hurry):
-            fronts = Fronts(settings.fronts - 1, settings, address, self._log)
+            fronts = Fronts(settings.fronts - 1, settings, address, self._log, counters)
             pool = ScorerPool(
                 count=settings.worker_count,
                 order=self._order(),
                 environment=self._target.environment(settings),
                 engine=front.engine,
                 audience=fronts,
+                counters=counters.main,
                 logger=self._log,
             )
             jobs = Supervisor(settings, self._target, self._roots, self._log)
@@ -130,11 +138,12 @@ class _Service:
     async def _serve(
         self, front: Front, fronts: Fronts, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event
     ) -> None:
+        secure = self._settings.tls_cert is not None
         serving = asyncio.create_task(front.serve())
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(pool.failed())
         for listener in self._listeners:
-            self._log.info("%s listens on %s.", self._target.title, _url(listener))
+            self._log.info("%s listens on %s.", self._target.title, _url(listener, secure=secure))
         await asyncio.wait({serving, stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             self._log.info("Stopping: no new connections; what has been accepted is still answered.")
@@ -174,6 +183,8 @@ class _Service:
             max_body_bytes=settings.max_body_bytes,
             bundle=None if target.bundle is None else str(target.bundle.root),
             debug_port=settings.debug_port,
+            max_rows=settings.max_rows,
+            max_json_depth=settings.max_json_depth,
             collect=None if (collecting := Collecting.of(settings, target)) is None else asdict(collecting),
             app_insights_key=settings.app_insights_key.get_secret_value()
             if settings.app_insights_key is not None and settings.app_insights_enabled
@@ -200,6 +211,7 @@ def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
             loop.remove_signal_handler(number)
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, *, secure: bool) -> str:
     host, port, *_ = listener.getsockname()
-    return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"{scheme}://{host}:{port}"

@@ -20,7 +20,7 @@ BATCH_REQUESTS = 128
 CORES_A_FRONT = 4
 """From twice as many on there is more than one front: with two cores a second one costs (docs/benchmarks.md)."""
 
-_SECRET = {"app_insights_key"}
+_SECRET = ("app_insights_key", "primary_key", "secondary_key")
 _TOLD_ELSEWHERE = {
     *("HOSTNAME", "WORKER_PRELOAD"),
 }
@@ -105,6 +105,40 @@ class Settings(BaseSettings):
     health_port: Annotated[
         int, Field(ge=0, le=65535, validation_alias="HEALTH_PORT", description="That second port.")
     ] = 5000
+    primary_key: Annotated[
+        SecretStr | None,
+        Field(description="A key that requests may carry: Authorization: Bearer KEY. 16 characters at least."),
+    ] = None
+    secondary_key: Annotated[
+        SecretStr | None, Field(description="Another, so that clients can change from one to the other.")
+    ] = None
+    keys_path: Annotated[
+        Path | None,
+        Field(
+            description="A file of keys, one a line, or a folder of such files; what changes in it counts within 3 s."
+        ),
+    ] = None
+    token_issuer: Annotated[
+        str | None,
+        Field(
+            description="The OpenID Connect issuer whose tokens requests may carry: https://login.microsoftonline.com/"
+            "TENANT/v2.0 for Microsoft Entra."
+        ),
+    ] = None
+    token_audience: Annotated[
+        str | None, Field(description="Whom these tokens must be for, as their claim aud has it; several by commas.")
+    ] = None
+    token_permissions: Annotated[
+        str | None, Field(description="Roles or scopes, separated by commas, of which a token must have one.")
+    ] = None
+    token_clients: Annotated[
+        str | None, Field(description="Ids of applications, separated by commas, one of which must have got the token.")
+    ] = None
+    tls_cert: Annotated[
+        Path | None,
+        Field(description="The certificate for HTTPS, with its chain, in PEM; taken anew when it changes."),
+    ] = None
+    tls_key: Annotated[Path | None, Field(description="Its key, in PEM, not encrypted.")] = None
     worker_count: Annotated[
         int,
         Field(
@@ -181,8 +215,81 @@ class Settings(BaseSettings):
     ] = 1024
     max_body_bytes: Annotated[
         int,
-        Field(ge=1, le=2_000_000_000, description="Bytes a request's body may have; a larger one is answered 413."),
+        Field(
+            ge=1,
+            le=2_000_000_000,
+            description="Bytes a request's body may have, also once decompressed; a larger one is answered 413.",
+        ),
     ] = 100 * 1024 * 1024
+    max_rows: Annotated[
+        int | None,
+        Field(ge=1, le=10**9, description="Rows that a request to a bundle may have; one with more is answered 413."),
+    ] = None
+    max_json_depth: Annotated[
+        int,
+        Field(
+            ge=4,
+            le=1000,
+            description="Lists and objects that may be in each other in a request to a bundle; deeper is answered 400.",
+        ),
+    ] = 64
+    max_header_bytes: Annotated[
+        int,
+        Field(
+            ge=1024,
+            le=16 * 1024 * 1024,
+            description="Bytes that a request's line and headers may have; longer is answered 431.",
+        ),
+    ] = 64 * 1024
+    max_headers: Annotated[
+        int, Field(ge=1, le=10_000, description="Headers a request may have; one with more is answered 431.")
+    ] = 100
+    header_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds in which a request's headers must have come, else it is answered 408; 0 for no limit.",
+        ),
+    ] = 30
+    body_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds that a request's body has to come, and one more for each min_body_rate bytes of it "
+            "that have, else it is answered 408; 0 for no limit.",
+        ),
+    ] = 30
+    min_body_rate: Annotated[
+        int, Field(ge=1, le=10**9, description="Bytes of a body that give it a second more to come.")
+    ] = 1024
+    keep_alive_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds that an idle connection is kept, longer than common proxies keep theirs; "
+            "0 for no limit.",
+        ),
+    ] = 75
+    send_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds for which a client may take nothing of its answer until the connection is cut; "
+            "0 for no limit.",
+        ),
+    ] = 60
+    max_connections: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Connections at once, as far as there are file descriptors; one more is answered 503.",
+        ),
+    ] = 4096
     batch_data: Annotated[
         Path,
         Field(
@@ -311,19 +418,31 @@ class Settings(BaseSettings):
         """Whether Application Insights is to be sent something, and where to is known."""
         return self.app_insights_enabled and self.app_insights_key is not None
 
-    def to_front(self) -> dict[str, Any]:
-        """These settings as JSON for another process of the service's own, secrets and all."""
-        key = None if self.app_insights_key is None else self.app_insights_key.get_secret_value()
-        return {**self.model_dump(mode="json"), "app_insights_key": key}
-
     @property
     def fronts(self) -> int:
         """Front processes."""
         most = self.max_concurrent_requests_per_instance
         return self.http_workers or min(most, max(1, cpu.available() // CORES_A_FRONT))
 
+    @property
+    def guarded(self) -> bool:
+        """Whether a request must carry a key or a token."""
+        return any((self.primary_key, self.secondary_key, self.keys_path, self.token_issuer))
+
+    def told(self) -> dict[str, Any]:
+        """All of them as JSON carries it, secrets in clear: for the service's own processes, over their sockets."""
+        secrets = {name: getattr(self, name) for name in _SECRET}
+        shown = {name: None if secret is None else secret.get_secret_value() for name, secret in secrets.items()}
+        return self.model_dump(mode="json") | shown
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("one of tls_cert and tls_key is given: HTTPS needs both")
+        if (self.token_issuer is None) != (self.token_audience is None):
+            raise ValueError("one of token_issuer and token_audience is given: tokens are checked by both")
+        if self.token_issuer is None and (self.token_permissions or self.token_clients):
+            raise ValueError("token_permissions and token_clients say nothing without token_issuer")
         batch, most = self.max_batch_requests, self.max_concurrent_requests_per_instance
         if batch is not None and batch > most:
             raise ValueError(
@@ -382,6 +501,12 @@ def _of_file(file: Path, given: dict[str, Any]) -> tuple[dict[str, Any], tuple[s
         if content.get(name) is not None
     }
     return values, tuple(key for key in content if key not in settings and key not in _TOLD_ELSEWHERE)
+
+
+def forget_secrets() -> None:
+    """Take the secrets out of this process's environment, which every process that it starts would inherit."""
+    for setting in _SECRET:
+        os.environ.pop(env_name(setting), None)
 
 
 def env_name(setting: str) -> str:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import tempfile
+
+from scorewright.service import shared_memory
 
 _SIZE = mmap.PAGESIZE
 _WORD = 8
@@ -38,13 +39,7 @@ class Status:
     @classmethod
     def create(cls) -> Status:
         """A fresh page: nothing is due, nothing has been begun or answered."""
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("scorer", os.MFD_CLOEXEC)
-        else:
-            descriptor, path = tempfile.mkstemp()
-            os.unlink(path)  # noqa: PTH108 - it has no use for a name
-        os.ftruncate(descriptor, _SIZE)
-        status = cls(descriptor)
+        status = cls(shared_memory.create("scorer", _SIZE))
         status.idle()
         return status
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,3 +103,11 @@ class Target:
         if settings.allow_version_skew:
             environment[versions.ALLOW_VERSION_SKEW] = "1"
         return environment
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches an address, or name, of its own."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from scorewright.contract.answer import Answer, answer
 from scorewright.errors import RequestError
 from scorewright.service.protocols import coding, oip, oip_inference
+from scorewright.service.protocols.bounds import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class V2Calls:
     """Makes calls of inference requests, for one bundle whose manifest `load` reads."""
 
-    def __init__(self, script: EntryScript, load: Callable[[], Manifest], max_body_bytes: int) -> None:
+    def __init__(self, script: EntryScript, load: Callable[[], Manifest], max_body_bytes: int, bounds: Bounds) -> None:
         self.script = script
+        self.bounds = bounds
         self._load = load
         self._max_body_bytes = max_body_bytes
 
@@ -37,7 +39,10 @@ class V2Calls:
     def ordered(cls, script: EntryScript, order: Order) -> Self | None:
         """For the bundle that a scorer is told to serve; None if it is none."""
         folder = order.bundle
-        return None if folder is None else cls(script, lambda: _manifest(Path(folder)), order.max_body_bytes)
+        if folder is None:
+            return None
+        bounds = Bounds(order.max_json_depth, order.max_rows)
+        return cls(script, lambda: _manifest(Path(folder)), order.max_body_bytes, bounds)
 
     def of(self, told: dict[str, str], body: memoryview) -> V2Call:
         """The call of a request with this head and body."""
@@ -48,7 +53,11 @@ class V2Calls:
         given = told.get("inference-header-content-length")
         json_length = None if given is None else oip.header_length(given)
         plain = coding.inflate(body, told.get("content-encoding", ""), self._max_body_bytes)
-        return oip_inference.decode(self.manifest.signature, plain, json_length)
+        return oip_inference.decode(self.manifest.signature, plain, json_length, self.bounds)
+
+    def check(self, text: str) -> None:
+        """Raises RequestError 400 or 413 if a request to /score is nested too deep or has too many rows."""
+        self.bounds.check(text, lambda: self.manifest.signature)
 
 
 class V2Call:

@@ -12,6 +12,7 @@ import orjson
 
 from scorewright.errors import RequestError
 from scorewright.service import head
+from scorewright.service.counters import GONE, Kind
 from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml, oip
 from scorewright.service.route import Route, gone
@@ -102,6 +103,7 @@ class V2Route(Route):
             if place is None:
                 raise RequestError(404, self._unknown(scope["path"]))
             if scope["method"] == "OPTIONS":
+                self._counters.answered(Kind.OTHER, 200)
                 await self._answer(send, ids, 200, [(b"allow", _allowed(place))], b"")
                 return
             if scope["method"] != place.method:
@@ -116,6 +118,8 @@ class V2Route(Route):
                 scored = await self._engine.score(room, ids.request_id, body, lambda: gone(receive), head=told)
         except RequestError as refusal:
             status, answer = refusal.status, oip.error_body(refusal.message)
+            scores = place is not None and place.answer is None
+            self._counters.refused(Kind.V2 if scores else Kind.OTHER, refusal, begun)
             headers = azureml.error_headers(status, failed=refusal.failed)
             if status == 405 and place is not None:
                 headers = [pair for pair in headers if pair[0] != b"allow"] + [(b"allow", _allowed(place))]
@@ -124,6 +128,7 @@ class V2Route(Route):
             else:
                 await self._answer(send, ids, status, headers, answer)
         except ClientGoneError:
+            self._counters.words[GONE] += 1
             return
         else:
             self._collect(ids, body, scored)
@@ -131,12 +136,14 @@ class V2Route(Route):
             headers = azureml.scored_headers(
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=False
             )
+            self._counters.answered(Kind.V2, status, time.perf_counter() - begun)
             await self._answer(send, ids, status, headers, answer)
         self._log_access(scope, ids, status, begun, len(answer), room)
 
     async def _tell(self, send: Send, ids: azureml.Ids, place: _Place) -> None:
         if place.needs_scorer and not self._engine.ready:
             raise RequestError(503, self._engine.state)
+        self._counters.answered(Kind.OTHER, 200)
         await self._answer(send, ids, 200, [(b"content-type", b"application/json")], orjson.dumps(place.answer))
 
     def _unknown(self, path: str) -> str:

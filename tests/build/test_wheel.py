@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 
 import scorewright
 from scorewright.build import wheel
-from scorewright.build.wheel import batch_requirements, package_wheel, service_requirements
+from scorewright.build.wheel import extra_requirements, package_wheel, service_requirements
 from scorewright.errors import DockerError
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ def test_the_constraints_of_batch_scoring_pin_what_it_pulls_besides() -> None:
     assert _pinned("constraints-batch.txt") == pulled - _pinned("constraints.txt") - of_the_bundle
 
 
+def test_the_constraints_of_tokens_pin_what_they_pull_besides() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    pulled = _pulled(project["optional-dependencies"]["entra"])
+    assert _pinned("constraints-entra.txt") == pulled - _pinned("constraints.txt")
+
+
 def test_the_constraints_of_telemetry_pin_what_it_pulls_besides() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     pulled = _pulled([*project["optional-dependencies"]["otel"], *project["optional-dependencies"]["azure-monitor"]])
@@ -113,7 +119,7 @@ def test_the_constraints_of_telemetry_pin_what_it_pulls_besides() -> None:
 
 
 def test_what_batch_scoring_requires_is_told_without_markers() -> None:
-    found = batch_requirements()
+    found = extra_requirements(["batch", "abfs"])
     assert any(line.startswith("dask[distributed]>=") for line in found)
     assert not any(";" in line or line.startswith("fastapi") for line in found)
 

@@ -13,8 +13,8 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import scorewright
-from scorewright.deploy.aci import Aci
 from scorewright.deploy.aci_place import AciPlace
+from scorewright.deploy.aci_target import Aci
 from scorewright.deploy.arm import Arm
 from scorewright.deploy.preflight import BUNDLE_LABEL
 from scorewright.deploy.settings import DeploySettings

@@ -154,6 +154,18 @@ def test_no_secret_is_shown_anywhere(tmp_path: Path) -> None:
     assert todo.secrets == {"API_KEY": "hunter3", "REGISTRY_PASSWORD": "hunter2"}
 
 
+def test_the_keys_are_secure_values_under_the_services_names() -> None:
+    todo = plan(auth="key", auth_keys=("ONE", "TWO"), secrets={"ONE": "a" * 20, "TWO": "b" * 20, "X": "y"})
+    assert "aaaa" not in f"{todo} {todo!r} {todo.describe()} {todo.to_dict()} {todo.to_template()}"
+    assert "it asks for no key" not in todo.describe()
+    service = todo.body(todo.secrets.__getitem__)["properties"]["containers"][0]["properties"]
+    assert {one["name"]: one["secureValue"] for one in service["environmentVariables"]} == {
+        "X": "y",
+        "SCOREWRIGHT_PRIMARY_KEY": "a" * 20,
+        "SCOREWRIGHT_SECONDARY_KEY": "b" * 20,
+    }
+
+
 def test_memory_is_never_less_than_was_asked_for() -> None:
     assert plan(memory="1500m").memory_gb == 1.5
     assert plan(memory="1537m").memory_gb == 1.6
@@ -173,7 +185,7 @@ def test_what_may_fail_on_capacity_is_noted() -> None:
         ({"memory": "241g"}, "31 vCPU and 240 GB"),
         ({"replicas": 2}, "it has no replicas and does not scale"),
         ({"autoscale": {"max": 2}}, "it has no replicas and does not scale"),
-        ({"auth": "key"}, "the service that would have to ask for one, and it cannot yet"),
+        ({"auth": "key"}, r"which key\? The service is given yours, and makes none"),
         ({"tags": {f"t{number}": "" for number in range(50)}}, "51 tags are more than .*: 50"),
         ({"tags": {"a/b": ""}}, "without"),
         ({"tags": {"a": "x" * 257}}, "up to 256 characters, it has 257"),

@@ -49,6 +49,15 @@ def test_it_is_applied_looked_after_and_deleted(cluster: Kubernetes, standin: St
         there.status("churn")
 
 
+def test_the_keys_are_told_to_who_may_read_the_secret(cluster: Kubernetes, command: Command) -> None:
+    keys = {"ONE": "one-0123456789abcdef", "TWO": "two-0123456789abcdef"}
+    deployed = apply(auth="key", auth_keys=tuple(keys), secrets=keys)
+    assert deployed.get_keys() == tuple(keys.values())
+    assert target().get("churn").get_keys() == tuple(keys.values())
+    assert command("deploy", "aks", "keys", "churn", "--namespace", "ml").out.split() == [*keys.values()]
+    assert '"Authorization: Bearer $(scorewright deploy aks keys churn --namespace ml' in deployed.curl(None)
+
+
 def test_applied_again_it_converges(cluster: Kubernetes) -> None:
     apply()
     before = {kind: cluster.names(kind) for kind in ("deployments", "services", "serviceaccounts")}
@@ -90,6 +99,35 @@ def test_who_may_only_write_in_a_namespace_deploys_where_it_is_there(cluster: Ku
     assert apply(target(overlay="blue-green")).status().healthy
     assert "making the namespace ml" not in said
     assert cluster.one("namespaces", "ml")["metadata"]["labels"] == {"team": "others"}
+
+
+def test_who_may_not_read_routes_has_dev_all_the_same(cluster: Kubernetes, standin: StandIn) -> None:
+    said = 'httproutes.gateway.networking.k8s.io "churn" is forbidden: User "me" cannot get resource "httproutes"'
+    standin.fail("GET", "/httproutes/churn$", refusal(403, "Forbidden", said), times=5)
+    there = target(overlay="dev")
+    deployed = apply(there)
+    assert (deployed.scoring_uri, there.get("churn").scoring_uri, deployed.status().healthy) == ("", "", True)
+    there.delete("churn")
+    assert cluster.names("deployments") == []
+
+
+def test_a_route_that_may_not_be_read_is_not_taken_for_none(cluster: Kubernetes, standin: StandIn) -> None:
+    there = target()
+    apply(there)
+    said = 'httproutes.gateway.networking.k8s.io "churn" is forbidden: User "me" cannot get resource "httproutes"'
+    standin.fail("GET", "/httproutes/churn$", refusal(403, "Forbidden", said), times=2)
+    for ask in (there.status, there.delete):
+        with pytest.raises(DeployError, match="is forbidden"):
+            ask("churn")
+    assert cluster.names("deployments") == ["churn"]
+
+
+def test_dev_in_the_place_of_prod_still_has_its_route_and_loses_it_with_the_rest(cluster: Kubernetes) -> None:
+    apply(target(public=True))
+    there = target(overlay="dev")
+    assert apply(there).status().url == "http://203.0.113.7"
+    there.delete("churn")
+    assert [*cluster.names("httproutes"), *cluster.names("gateways")] == []
 
 
 def test_a_namespace_that_is_missing_is_made(cluster: Kubernetes) -> None:

@@ -36,9 +36,12 @@ def plain() -> AksPlan:
     return plan()
 
 
+SCALED: dict[str, Any] = {"queue_target": 4, "metrics_namespace": "monitoring"}
+
+
 def everything() -> AksPlan:
     return plan(
-        place={"public": True, "hostname": "churn.acme.com", "tls_secret": "churn-tls", "queue_target": 4},
+        place={"public": True, "hostname": "churn.acme.com", "tls_secret": "churn-tls", **SCALED},
         cpu=0.5,
         memory="700m",
         autoscale={"min": 3, "max": 20, "target": 60},
@@ -55,7 +58,16 @@ def fixed() -> AksPlan:
     return plan(place={"gateway": "shared/front"}, replicas=4)
 
 
-PLANS = {"plain": plain, "everything": everything, "fixed": fixed}
+def keyed() -> AksPlan:
+    return plan(
+        auth="key",
+        auth_keys=("ONE", "TWO"),
+        secrets={"ONE": "a" * 20, "TWO": "b" * 20, "X": "y"},
+        env={"SCOREWRIGHT_TOKEN_ISSUER": "https://issuer.example"},
+    )
+
+
+PLANS = {"plain": plain, "everything": everything, "fixed": fixed, "keyed": keyed}
 
 
 @pytest.fixture(scope="module")
@@ -264,11 +276,41 @@ def test_no_secret_is_shown_anywhere(tmp_path: Path) -> None:
     assert "base/secrets/API_KEY" in todo.describe()
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_keys_are_a_mounted_secret_whose_name_stays(built: Built, overlay: str) -> None:
+    objects = built["keyed", overlay]
+    secrets = {one["metadata"]["name"]: one for one in objects if one["kind"] == "Secret"}
+    for pods in (one for one in objects if one["kind"] == "Deployment"):
+        spec = pods["spec"]["template"]["spec"]
+        mounted = next(one["secret"] for one in spec["volumes"] if one["name"] == "keys")
+        assert mounted == {
+            "secretName": "churn-keys" + pods["metadata"]["name"].removeprefix("churn"),
+            "defaultMode": 0o440,
+        }
+        assert sorted(secrets[mounted["secretName"]]["data"]) == ["primary", "secondary"]
+        (container,) = spec["containers"]
+        assert {"name": "SCOREWRIGHT_KEYS_PATH", "value": "/etc/scorewright/keys"} in container["env"]
+        assert {"name": "keys", "mountPath": "/etc/scorewright/keys", "readOnly": True} in container["volumeMounts"]
+        variables = next(one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one)
+        assert list(secrets[variables]["data"]) == ["X"]
+    for policy in (one for one in objects if one["kind"] == "NetworkPolicy"):
+        assert {"protocol": "TCP", "port": 443} in policy["spec"]["egress"][0]["ports"]
+
+
+def test_no_key_is_in_the_files(tmp_path: Path) -> None:
+    todo = keyed()
+    written = "".join(path.read_text("utf-8") for path in todo.write(tmp_path))
+    assert "aaaa" not in f"{todo} {todo!r} {todo.describe()} {todo.to_dict()} {written}"
+    assert "asks for no key" not in todo.describe()
+
+
 def test_what_is_not_there_yet_is_said() -> None:
     notes = plan("acme.azurecr.io/churn:3", place={"queue_target": 4}).describe()
     assert "a tag may be another image tomorrow" in notes
-    assert "this release's service asks for no key" in notes
-    assert "this release's service does not tell it yet" in notes
+    assert "it asks for no key" in notes
+    assert "must hand on scorewright_queue_requests, which the pods tell at /metrics" in notes
+    assert "only if --metrics-namespace names that" in notes
+    assert "--metrics-namespace" not in plan(place=SCALED).describe()
 
 
 @pytest.mark.parametrize(
@@ -277,11 +319,12 @@ def test_what_is_not_there_yet_is_said() -> None:
         ({"name": "Churn"}, "'Churn' cannot be a deployment's name on a cluster: it takes 1 to 50 lower-case"),
         ({"name": "c" * 51}, "1 to 50"),
         ({"name": "1c"}, "a letter first"),
-        ({"auth": "key"}, "the service that would have to ask for one, and it cannot yet"),
+        ({"auth": "key"}, r"which key\? The service is given yours, and makes none"),
         ({"replicas": 1001}, "at most 1000"),
         ({"tags": {"a b": ""}}, "Kubernetes takes no such name"),
         ({"replicas": 2, "place": {"queue_target": 3}}, "--queue-target is for replicas that scale"),
         ({"place": {"queue_target": 0}}, "at least one request must wait"),
+        ({"place": {"metrics_namespace": "Mon"}}, "'Mon' cannot be"),
         ({"place": {"hostname": "churn"}}, "is no host's name"),
         ({"place": {"tls_secret": "t"}}, "Name it with|holds the certificate of a name"),
         ({"place": {"gateway": "g", "public": True}}, "its address and its certificate are its own"),

@@ -54,25 +54,24 @@ def test_traffic_needs_something_to_divide(cluster: Kubernetes) -> None:
         target().traffic("churn")
 
 
-@pytest.mark.parametrize(
-    ("words", "weights"),
-    [(["blue=90", "green=10"], {"blue": 90, "green": 10}), (["green=100%"], {"blue": 0, "green": 100})],
-)
-def test_shares_are_percentages(words: list[str], weights: dict[str, int]) -> None:
-    assert aks_traffic.parse(words) == weights
+def test_a_slot_that_is_not_named_gets_none(cluster: Kubernetes) -> None:
+    for slot in ("blue", "green"):
+        apply(target(overlay="blue-green", slot=slot))
+    assert target().traffic("churn", {"green": 100}) == {"blue": 0, "green": 100}
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("weights", "message"),
     [
-        (["blue=90"], "sum to 90, not to 100"),
-        (["blue=90", "green=20"], "sum to 110"),
-        (["red=100"], "'red=100' is no share"),
-        (["blue"], "'blue' is no share"),
-        (["blue=-5"], "is no share"),
-        (["blue=50", "blue=100"], "blue is named twice"),
+        ({"blue": 90}, "The shares are 90 together"),
+        ({"blue": 90, "green": 20}, "The shares are 110 together"),
+        ({"blue": 110, "green": -10}, "must be 100"),
+        ({"red": 100}, "There is no slot red: blue and green"),
     ],
 )
-def test_shares_that_cannot_be_meant_are_refused(words: list[str], message: str) -> None:
+def test_shares_that_cannot_be_meant_are_refused(cluster: Kubernetes, weights: dict[str, int], message: str) -> None:
+    for slot in ("blue", "green"):
+        apply(target(overlay="blue-green", slot=slot))
     with pytest.raises(UsageError, match=message):
-        aks_traffic.parse(words)
+        target().traffic("churn", weights)
+    assert target().traffic("churn") == {"blue": 100, "green": 0}

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scorewright.deploy.aks import Aks, AksDeployment
 from scorewright.deploy.aks_place import AksPlace
+from scorewright.deploy.aks_target import Aks, AksDeployment
 from scorewright.deploy.http import healthy, score
 from scorewright.errors import RequestError, ServiceError, UsageError
 

@@ -95,6 +95,38 @@ def test_no_secret_is_shown_anywhere() -> None:
     assert "hunter2" not in f"{todo} {todo!r} {todo.describe()} {todo.to_dict()}"
 
 
+def test_keys_are_put_into_a_volume_and_no_variable_has_them() -> None:
+    todo = plan("churn:3", auth="key", auth_keys=("ONE", "TWO"), secrets={"ONE": "a" * 20, "TWO": "b" * 20, "X": "y"})
+    said = todo.describe()
+    assert "aaaa" not in f"{said} {todo} {todo!r} {todo.to_dict()}"
+    assert said.startswith("docker create ")
+    assert "--env ONE" not in said
+    assert "--env X" in said
+    assert todo.variables == {"SCOREWRIGHT_KEYS_PATH": "/run/scorewright/keys"}
+    assert said.splitlines()[-1] == "docker start churn"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"ONE": "short"}, "--auth-key ONE: a key has 16 to 1000 characters, this one 5"),
+        ({"ONE": "a b" * 10}, "--auth-key ONE: it has characters that a header cannot carry, or spaces"),
+        (dict.fromkeys("abc", "a" * 20), "A service has a primary and a secondary key, no third"),
+    ],
+)
+def test_keys_that_the_service_would_refuse_are_refused_before(keys: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        plan("churn:3", auth="key", auth_keys=tuple(keys), secrets=keys)
+    assert "a b" not in refused.value.message
+
+
+def test_a_key_is_given_as_one_alone() -> None:
+    for where in ("env", "secrets"):
+        given: dict[str, Any] = {where: {"SCOREWRIGHT_PRIMARY_KEY": "a" * 20}}
+        with pytest.raises(UsageError, match="SCOREWRIGHT_PRIMARY_KEY is for the deployment to set; use --auth-key"):
+            plan("churn:3", **given)
+
+
 def test_the_printed_command_keeps_odd_folders_together(hand_made: Bundle, tmp_path: Path) -> None:
     odd = tmp_path / "a folder; $(id)"
     hand_made.root.rename(odd)
@@ -122,7 +154,7 @@ def test_the_name_is_the_images(image: str, name: str) -> None:
         ({"port": 70000}, "70000 is no port"),
         ({"replicas": 2}, "one container: there are no replicas"),
         ({"autoscale": {"max": 3}}, "one container: there are no replicas"),
-        ({"auth": "key"}, "the service that would have to ask for one, and it cannot yet"),
+        ({"auth": "key"}, r"which key\? The service is given yours, and makes none"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, Any], message: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scorewright.deploy.aci import Aci, AciDeployment
 from scorewright.deploy.aci_place import AciPlace
-from scorewright.deploy.aks import Aks, AksDeployment
+from scorewright.deploy.aci_target import Aci, AciDeployment
 from scorewright.deploy.aks_place import AksPlace
+from scorewright.deploy.aks_target import Aks, AksDeployment
 from scorewright.deploy.arm import Arm
-from scorewright.deploy.azureml import Azureml, AzuremlDeployment
-from scorewright.deploy.azureml_v1 import AzuremlV1, AzuremlV1Deployment
+from scorewright.deploy.azureml_target import Azureml, AzuremlDeployment
+from scorewright.deploy.azureml_v1_target import AzuremlV1, AzuremlV1Deployment
 from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 from scorewright.deploy.local_target import Local, LocalDeployment
 from scorewright.deploy.target import Deployment

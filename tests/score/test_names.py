@@ -101,4 +101,5 @@ def test_categories(categories: list[str], name: str) -> None:
         if "".join([*categories, name]).isprintable():  # pandas' csv does not carry every control character
             with loaded_from(folder / "batch_score.py", folder) as batch:
                 frame = batch.run([str(write_batch_file(spec.signature, rows, folder))])
-            assert frame.iloc[:, 2:].to_numpy().tolist() == expected
+            assert frame["error"].isna().all()
+            assert frame[["predict_proba_0", "predict_proba_1"]].to_numpy().tolist() == expected

@@ -96,7 +96,7 @@ class Server:
                 return found
 
     def listening(self) -> Server:
-        self.url = self.line(r"listens on (http://\S+)\.$").group(1)
+        self.url = self.line(r"listens on (https?://\S+)\.$").group(1)
         return self
 
     def ready(self) -> Server:

@@ -87,7 +87,7 @@ def test_the_description_is_valid_and_joins_the_bundles_with_the_services(client
     assert document["paths"]["/score"] == BUNDLES_OPENAPI["paths"]["/score"]  # type: ignore[index]
     model = "/v2/models/hand-written"
     assert set(document["paths"]) == {
-        *("/score", "/", "/livez", "/readyz", "/v2", "/v2/health/live", "/v2/health/ready"),
+        *("/score", "/", "/livez", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready"),
         *("/batch/jobs", "/batch/jobs/{job_id}", "/batch/jobs/{job_id}/results/{name}"),
         *(f"{path}{rest}" for path in (model, f"{model}/versions/1") for rest in ("", "/ready", "/infer")),
     }

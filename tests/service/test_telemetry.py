@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from scorewright.service import rows
+from scorewright.service.settings import Settings
+from scorewright.service.target import Target
+from scorewright.service.telemetry import Telemetry
 from tests.service.receivers import OtlpReceiver, receiving
 from tests.service.servers import serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.service.servers import Server
 
@@ -243,11 +249,26 @@ def test_a_receiver_that_is_not_there_costs_no_request_and_is_named_once(
         ({}, ""),
     ],
 )
-def test_off_is_off(environment: dict[str, Any], told: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    bundle = write_bundle(tmp_path_factory.mktemp("off") / "bundle", MANY)
-    with serving() as serve:
-        server = serve(str(bundle), **environment).ready()
-        answer = post(server, traceparent=f"00-{CLIENT_TRACE}-{CLIENT_SPAN}-01")
+def test_off_is_off(
+    environment: dict[str, str],
+    told: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(bundle=write_bundle(tmp_path / "bundle", MANY))
+    assert Telemetry.of(settings, Target.of(settings), rows.one, logging.getLogger("test")) is None
+    assert ("No traces are sent" in caplog.text) is bool(told)
+    assert told in caplog.text
+
+
+def test_without_traces_the_client_is_told_none_and_the_script_what_it_sent(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(SCRIPT)
+    with serving(cwd=tmp_path) as serve:
+        server = serve("--entry-script", "score.py", "--port", "0").ready()
+        sent = f"00-{CLIENT_TRACE}-{CLIENT_SPAN}-01"
+        answer = post(server, traceparent=sent)
+        assert answer.json()["headers"] == {"Traceparent": sent}
         assert "traceresponse" not in answer.headers
-        assert ("No traces are sent" in server.log) is bool(told)
-        assert told in server.log

@@ -130,7 +130,8 @@ def _write_parquet(folder: JobFolder, notes: Sequence[dict[str, Any]], file: Bin
             f"The mini-batches' results have columns of different types: {error}.",
             hint="Have run() return the same types each time; --output-format csv takes any.",
         ) from None
-    with pq.ParquetWriter(file, schema) as writer:
+    # A dictionary of numbers that are all different takes time and room.
+    with pq.ParquetWriter(file, schema, use_dictionary=[name for name in schema.names if name != "row"]) as writer:
         waiting: list[pa.Table] = []
         for note in notes:
             with pa.ipc.open_stream(_piece(folder, note)) as stream:

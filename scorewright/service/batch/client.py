@@ -28,8 +28,14 @@ class JobsClient:
     Jobs are given as the service describes them: `state`, `rows`, `results`, `message` and so on.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url` is the service's, http://host:port. Raises UsageError for another kind of address."""
+    def __init__(self, url: str, key: str | None = None) -> None:
+        """`url` is the service's, http://host:port; `key` what it asks for, or a token.
+
+        Raises UsageError for another kind of address, or a key that a header cannot carry.
+        """
+        if key is not None and (not key.isascii() or not key.isprintable()):
+            raise UsageError("The key has characters that a header cannot have.")
+        self._carried = {} if key is None else {"authorization": f"Bearer {key}"}
         parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
             host, port = parts.hostname, parts.port
@@ -87,7 +93,7 @@ class JobsClient:
     ) -> dict[str, Any]:
         connection = self._connection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
-            connection.request(method, f"{self._prefix}{PATH}{rest}", body, dict(headers or {}))
+            connection.request(method, f"{self._prefix}{PATH}{rest}", body, {**self._carried, **(headers or {})})
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, HTTPException) as error:

@@ -13,9 +13,10 @@ from distributed.scheduler import KilledWorker
 
 from scorewright.errors import BatchError
 from scorewright.service.batch import host, parcel
+from scorewright.service.batch.lanes import Lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from distributed import Future
 
@@ -70,34 +71,53 @@ class Cluster:
             yield cls(client, job)
 
     def score(
-        self, batches: Iterable[MiniBatch], cancelled: Callable[[], bool]
+        self, batches: Sequence[MiniBatch], cancelled: Callable[[], bool]
     ) -> Iterator[tuple[MiniBatch, dict[str, Any]]]:
         """Each mini-batch with what its Host answered, as they get done; ends early when cancelled.
 
         Raises BatchError if the cluster has no workers, or they cannot run it at all.
         """
-        rest = iter(batches)
-        under_way: dict[Future, MiniBatch] = {}
+        lanes = Lanes(batches)
+        under_way: dict[Future, tuple[str, MiniBatch]] = {}
         seen = time.monotonic()
         try:
             while not cancelled():
-                threads = sum(self._client.nthreads().values())
-                if threads:
+                workers = self._client.nthreads()
+                if workers:
                     seen = time.monotonic()
                 elif time.monotonic() - seen > WORKERS_SECONDS:
                     raise BatchError(f"The cluster has had no worker for {WORKERS_SECONDS} s.", hint="Start workers.")
-                while len(under_way) < AHEAD * threads and (batch := next(rest, None)) is not None:
-                    under_way[self._submit(batch)] = batch
-                if not under_way and threads:
+                self._give_out(lanes, workers, under_way)
+                if not under_way and workers:
                     return
                 for future in self._done(list(under_way)):
-                    yield under_way.pop(future), self._answer(future)
+                    _, batch = under_way.pop(future)
+                    yield batch, self._answer(future)
         finally:
             self._client.cancel(list(under_way), force=True)
 
-    def _submit(self, batch: MiniBatch) -> Future:
+    def _give_out(
+        self, lanes: Lanes, workers: Mapping[str, int], under_way: dict[Future, tuple[str, MiniBatch]]
+    ) -> None:
+        """Send each worker as many mini-batches as it has room for, one after the other."""
+        lanes.give_back(list(workers))
+        room = {
+            worker: AHEAD * threads - sum(sent_to == worker for sent_to, _ in under_way.values())
+            for worker, threads in workers.items()
+        }
+        while any(left > 0 for left in room.values()):
+            for worker in [worker for worker, left in room.items() if left > 0]:
+                batch = lanes.next(worker)
+                if batch is None:
+                    return
+                under_way[self._submit(batch, worker)] = worker, batch
+                room[worker] -= 1
+
+    def _submit(self, batch: MiniBatch, worker: str) -> Future:
         key = f"{self._job}-{batch.number}-{time.monotonic_ns()}"
-        return self._client.submit(host.score, self._job, batch.to_dict(), key=key, pure=False)
+        return self._client.submit(
+            host.score, self._job, batch.to_dict(), key=key, pure=False, workers=[worker], allow_other_workers=True
+        )
 
     def _done(self, futures: list[Future]) -> list[Future]:
         if not futures:

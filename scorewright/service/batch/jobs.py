@@ -68,6 +68,13 @@ class Jobs:
         with _usable():
             return self._store.newest(state, limit)
 
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state that some are in."""
+        if not self._roots.database.is_file():
+            return {}
+        with _usable():
+            return self._store.counts()
+
     def find(self, job_id: str) -> StoredJob:
         """A job."""
         with _usable():

@@ -107,6 +107,14 @@ class Store:
             query = f"SELECT * FROM jobs {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608
             return [_of(row) for row in database.execute(query, [*values, limit])]
 
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state; states that none is in are left out."""
+        with self._reading() as database:
+            if database is None:
+                return {}
+            rows = database.execute("SELECT state, COUNT(*) AS jobs FROM jobs GROUP BY state")
+            return {row["state"]: row["jobs"] for row in rows}
+
     def unfinished(self) -> list[StoredJob]:
         """Jobs that are queued or running, the oldest first."""
         with self._reading() as database:

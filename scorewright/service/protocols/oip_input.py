@@ -164,8 +164,9 @@ def _from_binary(binary: memoryview, kind: str, count: int, where: str) -> Any:
         )
     if kind == "BOOL":
         return np.frombuffer(binary, dtype=np.uint8) != 0
-    # Copied, too: where the data lie in the body is not aligned.
-    return np.frombuffer(binary, dtype=dtype).astype(np.float64 if kind.startswith("FP") else NUMPY[kind])
+    # Copied, too: where the data lie in the body is not aligned. Of a signalling NaN numpy would warn in the log.
+    with np.errstate(invalid="ignore"):
+        return np.frombuffer(binary, dtype=dtype).astype(np.float64 if kind.startswith("FP") else NUMPY[kind])
 
 
 def _texts(binary: memoryview, count: int, where: str) -> list[str]:

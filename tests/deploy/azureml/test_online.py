@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.deploy.azureml import Azureml
 from scorewright.deploy.azureml_plan import MARK, Kubernetes
+from scorewright.deploy.azureml_target import Azureml
 from scorewright.deploy.azureml_traffic import Traffic
 from scorewright.deploy.azureml_waiting import Waiting
 from scorewright.deploy.preflight import BUNDLE_LABEL

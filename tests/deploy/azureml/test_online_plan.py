@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.ai.ml import load_environment, load_model, load_online_deployment, load_online_endpoint
 
-from scorewright.deploy.azureml import Azureml
 from scorewright.deploy.azureml_plan import Kubernetes, Managed
+from scorewright.deploy.azureml_target import Azureml
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import UsageError
 

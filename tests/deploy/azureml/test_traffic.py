@@ -23,8 +23,8 @@ def test_copies_go_to_who_answers_nobody() -> None:
 @pytest.mark.parametrize(
     ("shares", "mirror", "said"),
     [
-        (["blue=90"], None, "90 is 90: the shares must add up to 100"),
-        (["blue=90", "green=20"], None, "90 \\+ 20 is 110"),
+        (["blue=90"], None, r"90 together \(90\); they must be 100 or 0"),
+        (["blue=90", "green=20"], None, r"110 together \(90 \+ 20\)"),
         (["blue=50", "blue=50"], None, "named twice"),
         (["blue"], None, "'blue' is no share"),
         (["blue=101"], None, "no share"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.deploy.azureml_v1 import AzuremlV1
 from scorewright.deploy.azureml_v1_plan import DIGEST, MARK, NOTICE, OnAci, OnAks, OnAksEndpoint
+from scorewright.deploy.azureml_v1_target import AzuremlV1
 from scorewright.deploy.azureml_workspace import AzuremlWorkspace
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError
-from tests.deploy.standin.answer import arm_error
+from tests.deploy.standin.answer import QUOTA, arm_error
 from tests.deploy.standin.azureml import WORKSPACE
 from tests.deploy.standin.login import LoggedIn, LoggedOut
 
@@ -95,14 +97,31 @@ def test_a_curated_environment_is_fetched_by_its_version(
         apply(target, hand_made, environment="AzureML-none:1")
 
 
-def test_on_aks(target: AzuremlV1, v1: V1, workspace: Workspace, hand_made: Bundle) -> None:
-    cluster = {
-        "computeType": "AKS",
-        "provisioningState": "Succeeded",
-        "resourceId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks",
-        "properties": {"agentCount": 3, "agentVmSize": "Standard_D3_v2", "clusterPurpose": "FastProd"},
+@pytest.fixture
+def aks(v1: V1) -> None:
+    """A cluster that is attached to the workspace."""
+    v1.computes["aks"] = {
+        "id": f"{WORKSPACE}/computes/aks",
+        "name": "aks",
+        "location": "westeurope",
+        "tags": {},
+        "properties": {
+            "computeType": "AKS",
+            "isAttachedCompute": True,
+            "computeLocation": "westeurope",
+            "description": None,
+            "provisioningState": "Succeeded",
+            "provisioningErrors": None,
+            "createdOn": "2026-11-21T12:00:00+00:00",
+            "modifiedOn": "2026-11-21T12:00:00+00:00",
+            "resourceId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks",
+            "properties": None,
+        },
     }
-    workspace.keep("/computes/aks", {"location": "westeurope", "type": "x", "tags": {}, "properties": cluster})
+
+
+@pytest.mark.usefixtures("aks")
+def test_on_aks(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
     apply(target, hand_made, OnAks("aks"), replicas=2, max_concurrent_requests=4)
     service = v1.services["churn"]
     assert (service["computeType"], service["computeName"]) == ("AKS", "aks")
@@ -120,6 +139,74 @@ def test_the_first_version_of_an_aks_endpoint(target: AzuremlV1, v1: V1, hand_ma
     assert version["containerResourceRequirements"]["cpu"] == 0.5
 
 
+@pytest.mark.usefixtures("aks")
+def test_further_versions_of_an_aks_endpoint(
+    target: AzuremlV1, v1: V1, hand_made: Bundle, command: Command, standin: StandIn
+) -> None:
+    def changes() -> list[dict[str, Any]]:
+        """The changes of the endpoint, by operation and path."""
+        bodies = [call.body for call in standin.calls if call.method == "PATCH"]
+        return [
+            {f"{one['op']} {one['path']}": one.get("value") for one in body if "/properties/" not in one["path"]}
+            for body in bodies
+        ]
+
+    apply(target, hand_made, OnAksEndpoint("aks", "blue", 100), cpu=0.5)
+    apply(target, hand_made, OnAksEndpoint("aks", "green", 10), cpu=0.5, memory="1g", replicas=2)
+    made, sized = changes()
+    (added,) = made.values()
+    assert list(made) == ["add /versions/green"]
+    assert (added["trafficPercentile"], added["numReplicas"], "isDefault" in added) == (0, 2, False)
+    assert added["environmentImageRequest"]["modelIds"] == ["Iris.Tree:1"]
+    assert sized == {
+        "replace /versions/green/containerResourceRequirements/cpu": 0.5,
+        "replace /versions/green/containerResourceRequirements/memoryInGB": 1,
+        "replace /versions/green/trafficPercentile": 10,
+    }
+    assert target.status("churn").state == "Healthy; blue 100 % default control; green 10 %"
+
+    green = OnAksEndpoint("aks", "green", 20, default=True, control=True)
+    apply(target, hand_made, green, cpu=1, replicas=3)
+    last = changes()[-1]
+    assert last["replace /versions/green/trafficPercentile"] == 20
+    assert last["replace /versions/green/containerResourceRequirements/cpu"] == 1
+    assert last["replace /versions/green/numReplicas"] == 3
+    assert (last["replace /versions/green/isDefault"], last["replace /versions/blue/isDefault"]) == (True, False)
+    roles = (last["replace /versions/green/type"], last["replace /versions/blue/type"])
+    assert roles == ("Control", "Treatment")
+    assert len(v1.models) == 1
+    assert sorted(v1.services["churn"]["versions"]) == ["blue", "green"]
+    assert target.status("churn").state == "Healthy; blue 100 % treatment; green 20 % default control"
+
+    apply(target, hand_made, OnAksEndpoint("aks", "red", 0, default=True))
+    versions = v1.services["churn"]["versions"]
+    assert [versions[one]["isDefault"] for one in ("blue", "green", "red")] == [False, False, True]
+
+    with pytest.raises(DeployError, match="green answers 20 % of the requests to churn"):
+        target.delete_version("churn", "green")
+    with pytest.raises(DeployError, match="churn has no version teal; it has blue, green, red"):
+        target.delete_version("churn", "teal")
+    target.delete_version("churn", "red")
+    assert list(changes()[-1]) == ["remove /versions/red"]
+    assert sorted(v1.services["churn"]["versions"]) == ["blue", "green"]
+    apply(target, hand_made, OnAksEndpoint("aks", "green", 0))
+    place = ("--subscription", "s", "--resource-group", "g", "--workspace", "w")
+    ran = command("deploy", "azureml-v1", "delete", "churn", "--version", "green", *place)
+    assert (ran.exit_code, ran.out) == (0, "churn/green is deleted.\n"), ran.err
+    assert sorted(v1.services["churn"]["versions"]) == ["blue"]
+
+
+@pytest.mark.usefixtures("aks")
+def test_a_version_that_fails_leaves_the_others(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    apply(target, hand_made, OnAksEndpoint("aks", "blue", 100))
+    v1.state = "Failed"
+    with pytest.raises(DeployError, match="churn is Failed: The container crashed"):
+        apply(target, hand_made, OnAksEndpoint("aks", "green", 0), cpu=1)
+    v1.state = "Healthy"
+    apply(target, hand_made, OnAksEndpoint("aks", "green", 0))
+    assert sorted(v1.services["churn"]["versions"]) == ["blue", "green"]
+
+
 def test_one_that_fails_shows_its_last_lines(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
     v1.state = "Failed"
     with pytest.raises(DeployError) as caught:
@@ -128,6 +215,27 @@ def test_one_that_fails_shows_its_last_lines(target: AzuremlV1, v1: V1, hand_mad
     assert "  ImportError: no module named churn" in caught.value.message
     v1.state = "Healthy"
     assert apply(target, hand_made).status().healthy
+
+
+def test_a_key_that_is_logged_is_not_shown(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
+    v1.state, v1.log = "Failed", "the key is hunter2"
+    with pytest.raises(DeployError, match="the key is \\*\\*\\*"):
+        apply(target, hand_made, auth="key", secrets={"KEY": "hunter2"}, auth_keys=("KEY",))
+
+
+def test_what_takes_too_long_is_left_to_azure_and_waited_for_again(
+    ours: AzuremlWorkspace, v1: V1, hand_made: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The SDK sleeps for 5 s between two looks.
+    clock = SimpleNamespace(time=time.time, sleep=lambda _: time.sleep(0.01))
+    monkeypatch.setattr("azureml.core.webservice.webservice.time", clock)
+    target = AzuremlV1(ours, insecure=True, wait=1, credential=LoggedIn())
+    v1.state = "Transitioning"
+    with pytest.raises(DeployError, match="churn is Transitioning after 1 s, and Azure goes on by itself"):
+        apply(target, hand_made)
+    v1.state = "Healthy"
+    assert apply(AzuremlV1(ours, insecure=True, credential=LoggedIn()), hand_made).status().healthy
+    assert (len(v1.models), list(v1.services)) == (1, ["churn"])
 
 
 def test_a_service_of_somebody_elses_is_left_alone(target: AzuremlV1, v1: V1, hand_made: Bundle) -> None:
@@ -149,12 +257,20 @@ def test_a_service_of_somebody_elses_is_left_alone(target: AzuremlV1, v1: V1, ha
     ],
 )
 def test_refusals_are_told_in_words(
-    target: AzuremlV1, hand_made: Bundle, standin: StandIn, method: str, path: str, said: str
+    target: AzuremlV1, v1: V1, hand_made: Bundle, standin: StandIn, method: str, path: str, said: str
 ) -> None:
     standin.fail(method, path, arm_error(403, "AuthorizationFailed", "You may not do that."))
     with pytest.raises(DeployError, match=said) as caught:
         apply(target, hand_made)
-    assert "hunter2" not in caught.value.message
+    assert "c2VjcmV0" not in caught.value.message, "the signature of an upload"
+    assert apply(target, hand_made).status().healthy, "applied again, it goes on"
+    assert (len(v1.models), list(v1.services)) == (1, ["churn"])
+
+
+def test_a_quota_is_told_with_azures_words(target: AzuremlV1, hand_made: Bundle, standin: StandIn) -> None:
+    standin.fail("POST", "/services$", QUOTA)
+    with pytest.raises(DeployError, match=r"deploying churn: Azure ML refuses: .*QuotaExceeded"):
+        apply(target, hand_made)
 
 
 def test_nobody_is_logged_in(ours: AzuremlWorkspace, v1: V1) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scorewright.deploy.azureml_v1 import AzuremlV1
 from scorewright.deploy.azureml_v1_objects import deployment_config, environment, inference_config
 from scorewright.deploy.azureml_v1_plan import OnAci, OnAks, OnAksEndpoint, OnThisMachine
+from scorewright.deploy.azureml_v1_target import AzuremlV1
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import DeployError, UsageError
 
@@ -177,7 +177,7 @@ def test_who_may_ask_is_said_before_anything_is_sent(
 def test_a_service_on_this_machine_is_planned_only(ours: AzuremlWorkspace, hand_made: Bundle, command: Command) -> None:
     target = AzuremlV1(ours)
     made = target.plan(DeploySettings.of(BASE, name="churn"), hand_made, OnThisMachine(6789), "system")
-    with pytest.raises(UsageError, match="nothing is run on this machine by SDK v1") as caught:
+    with pytest.raises(UsageError, match="--local is planned only: what SDK v1 runs") as caught:
         target.apply(made)
     assert "`scorewright deploy local IMAGE` runs the bundle's image here" in caught.value.hint
     words = ("deploy", "azureml-v1", BASE, *PLACE, "--bundle", hand_made.root, "--name", "churn", "--local")

@@ -24,6 +24,7 @@ class V1:
         self.models: list[dict[str, Any]] = []
         self.services: dict[str, dict[str, Any]] = {}
         self.environments: dict[str, Any] = {}
+        self.computes: dict[str, Any] = {}
         self.log = "booting\nImportError: no module named churn"
         self.state = "Healthy"
         """What becomes of a service that is sent."""
@@ -35,6 +36,7 @@ class V1:
             ("GET", r"/subscriptions/s/resource[gG]roups/g", self._group),
             ("HEAD", r"/subscriptions/s/resource[gG]roups/g", self._group),
             ("GET", r"/discovery", self._discovery),
+            ("GET", r"/rp/workspaces/.*/computes/(?P<name>[^/]+)", self._compute),
             ("POST", r"/artifact/.*/batch/metadata/(?P<container>.*)", self._artifacts),
             ("POST", r"/modelmanagement/.*/assets", self._asset),
             ("GET", r"/modelmanagement/.*/models", self._list_models),
@@ -73,6 +75,10 @@ class V1:
 
     def _discovery(self, _: Call) -> Answer:
         return Answer(200, dict.fromkeys(SERVICES, HOST))
+
+    def _compute(self, _: Call, name: str) -> Answer:
+        found = self.computes.get(name)
+        return Answer(200, found) if found else arm_error(404, "ComputeNotFound", f"There is no compute {name}.")
 
     def _artifacts(self, call: Call, container: str) -> Answer:
         names = [one["path"] for one in call.body["paths"]]
@@ -116,7 +122,8 @@ class V1:
         name = call.body["name"]
         self.services[name] = self._filled(call.body)
         if versions := call.body.get("versions"):
-            filled = {one: {**self._filled(sent), "computeType": "AKS"} for one, sent in versions.items()}
+            first = {"isDefault": True, "type": "Control"}
+            filled = {one: {**self._filled(sent), "computeType": "AKS", **first} for one, sent in versions.items()}
             self.services[name]["versions"] = filled
         return self._begun(name)
 
@@ -139,9 +146,20 @@ class V1:
 
     def _update(self, call: Call, name: str) -> Answer:
         for change in call.body:
-            key = change["path"].removeprefix("/")
-            if "/" not in key:
-                self.services[name][key] = change["value"]
+            *folders, key = change["path"].removeprefix("/").split("/")
+            place = self.services[name]
+            for folder in folders:
+                if place.get(folder) is None:
+                    if folders[0] == "versions":
+                        return arm_error(404, "NotFound", f"There is no {change['path']}.")
+                    place[folder] = {}
+                place = place[folder]
+            if change["op"] == "remove":
+                del place[key]
+            elif folders == ["versions"]:
+                place[key] = {**self._filled(change["value"]), "computeType": "AKS"}
+            else:
+                place[key] = change["value"]
         return self._begun(name)
 
     def _delete(self, _: Call, name: str) -> Answer:
@@ -162,6 +180,8 @@ class V1:
     def _operation(self, _: Call, number: str) -> Answer:
         service = self.services[self._operations[number]]
         service["state"] = self.state
+        if self.state == "Transitioning":
+            return Answer(200, {"state": "Running", "error": None, "operationType": "Service"})
         done = self.state == "Healthy"
         why = None if done else {"code": "AciDeploymentFailed", "message": "The container crashed.", "details": []}
         service["error"] = why

@@ -24,7 +24,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,8 @@ ANSWERS: dict[str, tuple[tuple[str, str, int | None], ...]] = {
 }
 READ = 16384  # rows that are held at a time
 CALL = 256  # rows a call of the model
-BYTES = 2**22  # of a text file that are read at a time
+BYTES = 2**24  # of a text file that are read at a time
+PARSED = 2**20  # of a csv file's that are parsed at a time: more do not stay in the processor's cache
 TEXT: Any = "string[pyarrow]"
 GAPS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 WIDTH = score.WIDTH
@@ -181,7 +182,7 @@ def framed(
     """The answers as a table, whose columns have the same types whatever is in them."""
     places = np.concatenate([np.empty(0, dtype=np.intp), *(places for places, _ in found)])
     columns: dict[str, Any] = {
-        "file": pd.Series(file, index=range(count), dtype=TEXT),
+        "file": pd.array(pa.repeat(file, count), dtype=TEXT),
         "row": np.arange(first_row, first_row + count, dtype=np.int64),
     }
     for at, (name, dtype, width) in enumerate(ANSWERS[method]):
@@ -207,6 +208,8 @@ def column(values: Any, places: Any, count: int, dtype: Any) -> Any:
 
 def texts(values: list[str | None], places: Any, count: int) -> Any:
     """The same of texts."""
+    if not len(places):
+        return pd.array(pa.nulls(count, pa.string()), dtype=TEXT)
     column = np.full(count, None, dtype=object)
     column[places] = values
     return pd.array(column, dtype=TEXT)
@@ -293,18 +296,28 @@ def read_csv(source: BinaryIO, header: bool | None) -> Iterator[Chunk]:
     """The rows of a csv file, which begins with a line of names."""
     blocks = read_blocks(source)
     first = next(blocks, b"").removeprefix(b"\xef\xbb\xbf")
-    lines = csv.reader(io.StringIO(first.decode(errors="surrogateescape"), newline=""))
+    lines = csv.reader(text_lines(first))
     names = next((names for names in lines if names), [])
     if not names:
         raise ValueError("it is empty, it must begin with a line of names")
     places, width = chosen(names), len(names)
-    first = b"".join(first.splitlines(keepends=True)[lines.line_num :])
+    first = first[size_of(text_lines(first), lines.line_num) :]
     for block in chain([first], blocks):
         columns, errors = csv_columns(block, width, places)
         for start in range(0, len(columns[0]), READ):
             part = [values[start : start + READ] for values in columns]
             odd = {place - start: words for place, words in errors.items() if start <= place < start + READ}
             yield Chunk(len(part[0]), columns=part, plain=cell, errors=odd)
+
+
+def text_lines(block: bytes) -> IO[str]:
+    """Its lines one by one, however they end; bytes that are not UTF-8 come as half characters."""
+    return io.TextIOWrapper(io.BytesIO(block), "utf-8", "surrogateescape", newline="")
+
+
+def size_of(lines: IO[str], count: int) -> int:
+    """How many bytes the first of these lines are."""
+    return sum(len(line.encode(errors="surrogateescape")) for line in islice(lines, count))
 
 
 def read_blocks(source: BinaryIO) -> Iterator[bytes]:
@@ -334,7 +347,7 @@ def csv_columns(block: bytes, width: int, places: list[int]) -> tuple[list[Any],
     rows: list[list[str | None]] = []
     errors: dict[int, str] = {}
     csv.field_size_limit(max(len(block), 2**17))
-    for row in csv.reader(io.StringIO(block.decode(errors="surrogateescape"), newline="")):
+    for row in csv.reader(text_lines(block)):
         if len(row) == width and is_text("".join(row[place] for place in places)):
             rows.append([row[place] for place in places])
         elif row:
@@ -349,7 +362,7 @@ def parsed(block: bytes, width: int, places: list[int], number: Any) -> list[Any
     types = {str(place): number for place in places}
     table = pa_csv.read_csv(
         pa.BufferReader(block),
-        pa_csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=[str(at) for at in range(width)]),
+        pa_csv.ReadOptions(use_threads=False, block_size=PARSED, column_names=[str(at) for at in range(width)]),
         pa_csv.ParseOptions(newlines_in_values=True),
         pa_csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=GAPS),
     )
@@ -436,7 +449,9 @@ def checked(chunk: Chunk, errors: dict[int, str]) -> list[tuple[Any, Any]]:
     for place, values in enumerate(chunk.columns):
         X[:, place], numbers = as_numbers(values, chunk.plain, place)
         right &= numbers
-    right &= ~score.odd(X).any(axis=1)
+    odd = score.odd(X)
+    if odd.any():
+        right &= ~odd.any(axis=1)
     for row in np.flatnonzero(~right).tolist():
         if row not in errors:
             values = [chunk.plain(values[row].as_py(), place) for place, values in enumerate(chunk.columns)]

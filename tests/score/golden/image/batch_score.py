@@ -193,7 +193,7 @@ def framed(
     """The answers as a table, whose columns have the same types whatever is in them."""
     places = np.concatenate([np.empty(0, dtype=np.intp), *(places for places, _ in found)])
     columns: dict[str, Any] = {
-        "file": pd.Series(file, index=range(count), dtype=TEXT),
+        "file": pd.array(pa.repeat(file, count), dtype=TEXT),
         "row": np.arange(first_row, first_row + count, dtype=np.int64),
     }
     for at, (name, dtype, width) in enumerate(ANSWERS[method]):
@@ -216,6 +216,8 @@ def column(values: Any, places: Any, count: int, dtype: Any) -> Any:
 
 def texts(values: list[str | None], places: Any, count: int) -> Any:
     """The same of texts."""
+    if not len(places):
+        return pd.array(pa.nulls(count, pa.string()), dtype=TEXT)
     column = np.full(count, None, dtype=object)
     column[places] = values
     return pd.array(column, dtype=TEXT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy import aks_traffic
 from scorewright.deploy.aks_objects import (
+    KEYS_VOLUME,
     MANAGER_LABEL,
     NAME_LABEL,
     OURS,
     PIN_HEADER,
     SLOT_LABEL,
+    keys_name,
 )
 from scorewright.deploy.aks_plan import NAMESPACE, SECRETS, AksPlan, make_plan
 from scorewright.deploy.aks_rollout import progress, reason, wait_until_ready
-from scorewright.deploy.http import score
+from scorewright.deploy.http import bearer, score
 from scorewright.deploy.kubectl import Kubectl
 from scorewright.deploy.sample import curl_file_line
 from scorewright.deploy.target import Status, silent
@@ -49,6 +53,8 @@ class AksDeployment:
     url: str
     """Empty where no gateway leads to it."""
     target: Aks
+    guarded: bool = False
+    """Whether a request must carry a key."""
 
     @property
     def scoring_uri(self) -> str:
@@ -57,8 +63,14 @@ class AksDeployment:
     def curl(self, bundle: Path | None) -> str:
         """A command line that scores the bundle's sample; without an address it forwards a port first."""
         if self.url:
-            return curl_file_line(bundle, self.scoring_uri)
-        return f"{self._forward} &\n{curl_file_line(bundle, 'http://127.0.0.1:8080/score')}"
+            return curl_file_line(bundle, self.scoring_uri, self._show_keys)
+        return f"{self._forward} &\n{curl_file_line(bundle, 'http://127.0.0.1:8080/score', self._show_keys)}"
+
+    @property
+    def _show_keys(self) -> str:
+        place = self.target.place
+        words = ["scorewright", "deploy", "aks", "keys", self.name, "--namespace", place.namespace]
+        return shlex.join([*words, *(["--context", place.context] if place.context else [])]) if self.guarded else ""
 
     @property
     def _forward(self) -> str:
@@ -73,11 +85,12 @@ class AksDeployment:
         """
         if not self.url:
             raise DeployError(f"{self.name} has no address outside the cluster.", hint=self._forward)
-        return score(self.scoring_uri, data, timeout=timeout, headers={PIN_HEADER: slot} if slot else None)
+        pinned = {PIN_HEADER: slot} if slot else {}
+        return score(self.scoring_uri, data, timeout=timeout, headers={**pinned, **bearer(self.get_keys())})
 
     def get_keys(self) -> tuple[str, ...]:
-        """None: this release's service asks for no key."""
-        return ()
+        """The keys in the deployment's Secret, the primary first; none where none is asked for."""
+        return self.target.keys(self.name, self.service) if self.guarded else ()
 
     def status(self) -> Status:
         return self.target.status(self.name)
@@ -136,12 +149,14 @@ class Aks:
             secrets=plan.settings.revealed(),
             report=report,
         )
-        return AksDeployment(plan.name, plan.instance, self._url(self._route(plan.name)), self)
+        return AksDeployment(
+            plan.name, plan.instance, self._url(self._route_if_any(plan.name)), self, bool(plan.settings.keys)
+        )
 
     def traffic(self, name: str, weights: Mapping[str, int] | None = None) -> dict[str, int]:
         """Each slot's share of the requests, in percent; `weights` are the new ones.
 
-        Raises DeployError if a slot that is to get some has no ready pod.
+        Raises UsageError unless they are 100 together, DeployError if a slot that is to get some has no ready pod.
         """
         route = self._route(name)
         shares = aks_traffic.of_route(route, name) if route is not None else {}
@@ -152,6 +167,7 @@ class Aks:
             )
         if weights is None:
             return shares
+        weights = aks_traffic.complete(weights)
         for slot, share in weights.items():
             found = self._kubectl.get("deployment", f"{name}-{slot}") if share else None
             if share and (found is None or not found.get("status", {}).get("availableReplicas", 0)):
@@ -161,17 +177,27 @@ class Aks:
                 )
         patch = json.dumps([aks_traffic.weighted(route, name, weights)])
         self._kubectl.run("patch", ROUTES, name, "--type=json", f"--patch={patch}", f"--field-manager={OURS}")
-        return {**weights}
+        return weights
 
     def get(self, name: str) -> AksDeployment:
         """A handle on what was deployed under `name`."""
         found = self._deployments_of(name)
-        return AksDeployment(name, str(found[0]["metadata"]["name"]), self._url(self._route(name)), self)
+        volumes = found[0]["spec"]["template"]["spec"].get("volumes", ())
+        guarded = any(one["name"] == KEYS_VOLUME for one in volumes)
+        return AksDeployment(
+            name, str(found[0]["metadata"]["name"]), self._url(self._route_if_any(name)), self, guarded
+        )
+
+    def keys(self, name: str, service: str) -> tuple[str, ...]:
+        """The keys that a deployment's pods are given, the primary first; `service` is the Service before them."""
+        secret = self._kubectl.get("secret", keys_name(name, service.removeprefix(name)))
+        data = (secret or {}).get("data", {})
+        return tuple(base64.b64decode(data[file]).decode() for file in ("primary", "secondary") if file in data)
 
     def status(self, name: str) -> Status:
         """How a deployment is; with blue and green both, and how the requests are divided."""
         found = self._deployments_of(name)
-        route = self._route(name)
+        route = self._route_if_any(name)
         return self._status(name, found, aks_traffic.of_route(route, name) if route else {}, self._url(route))
 
     def deployments(self) -> list[Status]:
@@ -196,7 +222,7 @@ class Aks:
         """Remove all that was made for a deployment; its namespace stays. The pods answer what they have accepted."""
         self._deployments_of(name)
         report(f"deleting {name}")
-        kinds = KINDS if self._route(name) is None else f"{ROUTES},{GATEWAYS},{KINDS}"
+        kinds = KINDS if self._route_if_any(name) is None else f"{ROUTES},{GATEWAYS},{KINDS}"
         self._kubectl.run("delete", kinds, f"--selector={_selector(name)}", "--ignore-not-found", "--wait=false")
 
     @property
@@ -218,6 +244,16 @@ class Aks:
                     "The cluster has no Gateway API, and there is to be a gateway before the service.",
                     hint="az aks update --enable-gateway-api (docs/deploy-aks.md), or deploy with --overlay dev.",
                 ) from None
+            return None
+
+    def _route_if_any(self, name: str) -> dict[str, Any] | None:
+        """The route; None, too, for who may not read routes, if there is no gateway before the deployment."""
+        try:
+            return self._route(name)
+        except DeployError as error:
+            # Azure's role RBAC Writer knows no routes, and dev needs none. What is behind a gateway has a budget.
+            if "(Forbidden)" not in error.message or self._kubectl.labelled("poddisruptionbudgets", _selector(name)):
+                raise
             return None
 
     def _deployments_of(self, name: str) -> list[dict[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scorewright.deploy.aci_plan import OURS, AciPlan, make_plan
 from scorewright.deploy.aci_watch import finish, settled, state, trouble, url_of, wait_until_healthy
 from scorewright.deploy.arm import Arm, azure_sdk, told
-from scorewright.deploy.http import healthy, score
+from scorewright.deploy.http import bearer, healthy, score
+from scorewright.deploy.settings import PRIMARY
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
 
@@ -28,6 +29,10 @@ class AciDeployment:
     name: str
     url: str
     target: Aci
+    guarded: bool = False
+    """Whether a request must carry a key."""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """The keys, as far as they are known here."""
 
     @property
     def scoring_uri(self) -> str:
@@ -35,11 +40,16 @@ class AciDeployment:
 
     def run(self, data: object, *, timeout: float = 60) -> Any:
         """Score: a mapping is the request, anything else its rows. The parsed answer."""
-        return score(self.scoring_uri, data, timeout=timeout)
+        return score(self.scoring_uri, data, timeout=timeout, headers=bearer(self.get_keys()))
 
     def get_keys(self) -> tuple[str, ...]:
-        """None: this release's service asks for no key."""
-        return ()
+        """The keys it was deployed with. Raises DeployError for one that was found: Azure gives no secret back."""
+        if self.guarded and not self.keys:
+            raise DeployError(
+                f"The keys of {self.name} are not known here: Azure does not give them back.",
+                hint="Whoever deployed it has them. Another deployment with --auth-key replaces them.",
+            )
+        return self.keys
 
     def status(self) -> Status:
         return self.target.status(self.name)
@@ -100,11 +110,15 @@ class Aci:
                 report,
             )
             made = wait_until_healthy(client, plan, wait, report)
-        return AciDeployment(plan.name, url_of(made), self)
+        keys = tuple(map(plan.secrets.__getitem__, plan.settings.auth_keys))
+        return AciDeployment(plan.name, url_of(made), self, bool(keys), keys)
 
     def get(self, name: str) -> AciDeployment:
         """A handle on what was deployed under `name`."""
-        return AciDeployment(name, self.status(name).url, self)
+        with self._client() as client:
+            found = self._find(client, name)
+        variables = {one.name for one in found.containers[0].environment_variables or ()}
+        return AciDeployment(name, url_of(found), self, PRIMARY in variables)
 
     def status(self, name: str) -> Status:
         """How a deployment is."""

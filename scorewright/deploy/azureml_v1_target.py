@@ -21,7 +21,9 @@ from scorewright.deploy.azureml_v1_plan import (
     OnAksEndpoint,
     model_arguments,
 )
+from scorewright.deploy.azureml_v1_versions import described, put_version, remove_version, versions_of
 from scorewright.deploy.http import score
+from scorewright.deploy.settings import without_secrets
 from scorewright.deploy.target import Status, silent
 from scorewright.errors import DeployError
 
@@ -142,7 +144,7 @@ class AzuremlV1:
                     service.wait_for_deployment(show_output=False, timeout_sec=self.wait)
                 state = str(service.state)
             if state != "Healthy":
-                raise _failed(service, plan.name, state)
+                raise self._failed(service, plan, state)
             return AzuremlV1Deployment(self, plan.name, str(service.scoring_uri))
 
     def get(self, name: str) -> AzuremlV1Deployment:
@@ -171,6 +173,11 @@ class AzuremlV1:
         """Remove the service; what was registered stays."""
         with self._connected() as ws, told_by_v1(f"deleting {name}"):
             _named(ws, name).delete()
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Remove one version of an AKS endpoint. Raises DeployError while requests are sent to it."""
+        with self._connected() as ws:
+            remove_version(_named(ws, name), version, self.wait)
 
     def deployments(self) -> list[Status]:
         """All services that were deployed here, by name."""
@@ -202,6 +209,21 @@ class AzuremlV1:
         credential = self.credential or _login()
         return TokenAuthentication(lambda audience: credential.get_token(f"{audience.rstrip('/')}/.default").token)
 
+    def _failed(self, service: Any, plan: AzuremlV1Plan, state: str) -> DeployError:
+        if state in ("Transitioning", "Unschedulable"):
+            return DeployError(
+                f"{plan.name} is {state} after {self.wait} s, and Azure goes on by itself.",
+                hint="Run the same command again to wait on; `scorewright deploy azureml-v1 logs` shows what it says.",
+            )
+        with told_by_v1(f"logs of {plan.name}"):
+            lines = str(service.get_logs(num_lines=LAST_LINES) or "").strip().splitlines()[-LAST_LINES:]
+        why = (getattr(service, "error", None) or {}).get("message", "").rstrip(".")
+        said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
+        text = f"{plan.name} is {state}{f': {why}' if why else ''}. Its last lines:\n{said}"
+        return DeployError(
+            without_secrets(text, plan.settings.revealed()), hint="`scorewright check BUNDLE` tries the script here."
+        )
+
     def _send(self, ws: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
         from azureml.core import Model
 
@@ -212,6 +234,8 @@ class AzuremlV1:
                 hint="Choose another --name.",
             )
         with told_by_v1(f"deploying {plan.name}"):
+            if known is not None and isinstance(plan.place, OnAksEndpoint):
+                return put_version(known, plan, plan.place, model, inference, wait=self.wait, report=report)
             if known is not None:
                 return _changed(known, plan, model, inference, report)
             report(f"deploying {plan.name}")
@@ -220,19 +244,11 @@ class AzuremlV1:
 
 def _changed(service: Any, plan: AzuremlV1Plan, model: Any, inference: Any, report: Report) -> Any:
     """A service that is there, brought to what was planned as far as v1 can change one."""
-    place, change, doing = plan.place, service.update, f"updating {plan.name}"
-    if isinstance(place, OnAksEndpoint):
-        there = place.version in (service.versions or {})
-        doing = f"{'updating' if there else 'making'} the version {place.version} of {plan.name}"
-        change = service.update_version if there else service.create_version
     _, given = plan.deployment
-    takes = {*inspect.signature(change).parameters}
-    if isinstance(place, OnAksEndpoint):
-        # azureml-core 1.61 fails on them: it takes an endpoint for a service, and looks for the one's sizes there.
-        takes -= {"cpu_cores", "memory_gb"}
+    takes = {*inspect.signature(service.update).parameters}
     left = sorted({*given} - takes - {"compute_target_name", "namespace"})
-    report(f"{doing}; v1 cannot set its {', '.join(left)}" if left else doing)
-    change(models=[model], inference_config=inference, **{key: given[key] for key in given if key in takes})
+    report(f"updating {plan.name}; v1 cannot set its {', '.join(left)}" if left else f"updating {plan.name}")
+    service.update(models=[model], inference_config=inference, **{key: given[key] for key in given if key in takes})
     return service
 
 
@@ -260,21 +276,10 @@ def _status(service: Any) -> Status:
         name=str(service.name),
         target="azureml-v1",
         image=str(getattr(service, "image_id", None) or ""),
-        state=str(service.state),
+        state="; ".join([str(service.state), *(described(name, one) for name, one in versions_of(service).items())]),
         healthy=service.state == "Healthy",
         url=str(service.scoring_uri or ""),
         detail=str(error.get("message", "")),
-    )
-
-
-def _failed(service: Any, name: str, state: str) -> DeployError:
-    with told_by_v1(f"logs of {name}"):
-        lines = str(service.get_logs(num_lines=LAST_LINES) or "").strip().splitlines()[-LAST_LINES:]
-    why = (getattr(service, "error", None) or {}).get("message", "").rstrip(".")
-    said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
-    return DeployError(
-        f"{name} is {state}{f': {why}' if why else ''}. Its last lines:\n{said}",
-        hint="`scorewright check BUNDLE` tries the script here.",
     )
 
 

@@ -110,8 +110,10 @@ class Azureml:
     def divide(self, name: str, traffic: Traffic | None = None, report: Report = silent) -> Traffic:
         """How the endpoint's requests are divided; `traffic` is how from now on, what it says no shares of stays.
 
-        Raises UsageError for a deployment that is not there.
+        Raises UsageError for a deployment that is not there, and for what Azure ML does not take.
         """
+        if traffic is not None:
+            traffic.check()
         with self._client() as client:
             endpoint = self._endpoint_named(client, name)
             if traffic is None:

@@ -1,0 +1,83 @@
+"""The keys that a request may carry: primary, secondary, and whatever else is in a mounted file."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from scorewright import api_key
+from scorewright.errors import UsageError
+from scorewright.service.watched import Content, Watched
+
+if TYPE_CHECKING:
+    import logging
+
+    from scorewright.service.settings import Settings
+
+
+class Keys:
+    """Keys, of which any is as good as another. Only their hashes are kept."""
+
+    def __init__(self, given: dict[str, str], watched: Watched | None, logger: logging.Logger) -> None:
+        """Raises UsageError for a key that is none, or a file without one."""
+        self._given = frozenset(_hashed(given))
+        self._watched = watched
+        self._log = logger
+        self._hashes = tuple(self._given)
+        if watched is not None:
+            try:
+                self._hashes = tuple(self._given | self._of_files(watched.take()))
+            except OSError as error:
+                raise UsageError(
+                    f"The keys cannot be read: {error}.",
+                    hint="SCOREWRIGHT_KEYS_PATH names a file of keys, or a folder of such files.",
+                ) from None
+
+    @classmethod
+    def of(cls, settings: Settings, logger: logging.Logger) -> Keys | None:
+        """Those that the settings name; None if they name none."""
+        named = {"primary_key": settings.primary_key, "secondary_key": settings.secondary_key}
+        given = {name: key.get_secret_value() for name, key in named.items() if key is not None}
+        path = settings.keys_path
+        return cls(given, Watched([path]) if path else None, logger) if given or path else None
+
+    def has(self, key: bytes) -> bool:
+        """Whether it is one of them. Takes as long whichever it is, and whatever a wrong one has in common with one."""
+        found, hashed = False, hashlib.sha256(key).digest()
+        for one in self._hashes:
+            found |= hmac.compare_digest(one, hashed)
+        return found
+
+    async def watch(self) -> None:
+        """Take up other keys when the files have them, until cancelled. Without usable ones, those of before stay."""
+        if self._watched is not None:
+            await self._watched.each_change(self._change, self._unreadable)
+
+    def _change(self, content: Content) -> None:
+        try:
+            found = self._of_files(content)
+        except UsageError as error:
+            self._log.error("The new keys are not taken, those of before stay: %s", error.message)
+            return
+        self._hashes = tuple(self._given | found)
+        self._log.info("The keys have changed: %d may be used.", len(self._hashes))
+
+    def _unreadable(self, error: OSError) -> None:
+        self._log.error("The keys cannot be read, those of before stay: %s.", error)
+
+    def _of_files(self, content: Content) -> frozenset[bytes]:
+        keys: dict[str, str] = {}
+        for path, data in content.items():
+            lines = data.decode("utf-8", "replace").split("\n")
+            keys |= {f"{path}, line {number}": line.strip() for number, line in enumerate(lines, 1) if line.strip()}
+        if not keys:
+            raise UsageError("There is no key in " + (", ".join(content) or "the folder") + ".", hint=api_key.HINT)
+        return frozenset(_hashed(keys))
+
+
+def _hashed(keys: dict[str, str]) -> list[bytes]:
+    for place, key in keys.items():
+        if fault := api_key.fault(key):
+            raise UsageError(f"{place} is no key: {fault}.", hint=api_key.HINT)
+    return [hashlib.sha256(key.encode()).digest() for key in keys.values()]

@@ -1,0 +1,59 @@
+"""Joined writes: what is written in one turn of the loop goes out at once, in its order, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from scorewright.service.joined_writes import JoinedWrites
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Record(asyncio.Transport):
+    """A transport that writes down what is done to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[object] = []
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.done.append(list(list_of_data))
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def abort(self) -> None:
+        self.done.append("abort")
+
+
+def test_writes_of_one_turn_go_out_together() -> None:
+    async def test() -> list[object]:
+        record = Record()
+        joined = JoinedWrites(record, asyncio.get_running_loop().call_soon)
+        joined.write(b"head")
+        joined.write(b"body")
+        assert record.done == []
+        await asyncio.sleep(0)
+        joined.writelines([b"next", b"answer"])
+        await asyncio.sleep(0)
+        return record.done
+
+    assert asyncio.run(test()) == [[b"head", b"body"], [b"next", b"answer"]]
+
+
+def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> None:
+    async def test(*, abort: bool) -> list[object]:
+        record = Record()
+        joined = JoinedWrites(record, asyncio.get_running_loop().call_soon)
+        joined.write(b"last")
+        if abort:
+            joined.abort()
+        else:
+            joined.close()
+        await asyncio.sleep(0)
+        return record.done
+
+    assert asyncio.run(test(abort=False)) == [[b"last"], "close"]
+    assert asyncio.run(test(abort=True)) == ["abort"]
