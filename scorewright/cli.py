@@ -255,6 +255,13 @@ def serve(
         ),
     ] = None,
     rest: Annotated[bool, typer.Option("--rest", hidden=True)] = False,
+    max_requests: Annotated[
+        int | None, typer.Option(help="Requests after which a fresh scorer takes a scorer's place; 0 for never.")
+    ] = None,
+    max_requests_jitter: Annotated[int | None, typer.Option(help="Up to how many more, by chance.")] = None,
+    max_scorer_bytes: Annotated[
+        int | None, typer.Option(help="Bytes of memory above which a fresh scorer takes a scorer's place.")
+    ] = None,
     http_workers: Annotated[int | None, typer.Option(help="Front processes; by default as the cores ask for.")] = None,
     max_concurrent_requests_per_instance: Annotated[
         int | None, typer.Option(help="Requests that may be waiting or being scored at once.")
@@ -305,6 +312,9 @@ def serve(
         worker_count=worker_count,
         cors_origins=access_control_allow_origins,
         app_insights_key=appinsights_instrumentation_key,
+        max_requests=max_requests,
+        max_requests_jitter=max_requests_jitter,
+        max_scorer_bytes=max_scorer_bytes,
         http_workers=http_workers,
         max_concurrent_requests_per_instance=max_concurrent_requests_per_instance,
         max_queue_bytes=max_queue_bytes,

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.hostile.fuzz --inputs N --seed S`: hostile inputs, then: is it alive, right, and as large as before?
+"""`python -m benchmarks.hostile.fuzz --inputs N --seed S`: hostile inputs; then: is it alive, right, and no larger?
 
 Two services get them: a generated bundle, and an entry script that looks at all of a request. Two fifths of the inputs
 are raw bytes, each on a connection of its own; the others are bodies of /score and of inference requests, pipelined on
@@ -23,7 +23,7 @@ from benchmarks.hostile import inputs
 from benchmarks.hostile.process import Service, make_bundle, service
 
 GROWTH_MB = 24.0
-"""How much more memory the processes of a service may have afterwards: what the allocators keep of their largest bodies."""
+"""How much more memory a service may have afterwards: what the allocators keep of the largest bodies."""
 
 LINGER_SECONDS = 3.0
 """Longer than a refused connection is kept."""
@@ -56,6 +56,7 @@ class Fuzz:
     async def run(self, count: int) -> None:
         """Send so many. Raises FuzzError."""
         raw = int(count * RAW_SHARE)
+        # ruff: noqa: S311 - what is wanted is that the same seed makes the same
         lanes = [self._raw(Random(f"{self._seed} raw {lane}"), raw // LANES) for lane in range(LANES)]
         lanes += [self._bodies(Random(f"{self._seed} body {lane}"), (count - raw) // LANES) for lane in range(LANES)]
         async with asyncio.TaskGroup() as group:
@@ -159,8 +160,9 @@ def fuzz(folder: Path, bundle: Path | None, count: int, seed: int) -> str:
             raise FuzzError(f"What it holds went from {before} to {after}.")
     statuses = ", ".join(f"{status}: {number}" for status, number in sorted(run.counts.items()))
     return (
-        f"{'script' if bundle is None else 'bundle'}: {run.sent} inputs in {seconds:.0f} s, memory "
-        f"{before.memory_mb:.1f} -> {after.memory_mb:.1f} MB, descriptors {before.descriptors} -> {after.descriptors}; {statuses}"
+        f"{'script' if bundle is None else 'bundle'}: {run.sent} inputs in {seconds:.0f} s, "
+        f"memory {before.memory_mb:.1f} -> {after.memory_mb:.1f} MB, "
+        f"descriptors {before.descriptors} -> {after.descriptors}; {statuses}"
     )
 
 

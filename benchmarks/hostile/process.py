@@ -71,8 +71,8 @@ class Service:
             with contextlib.suppress(OSError, ProcessLookupError):
                 told = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
                 memory += int(re.search(r"^Pss:\s+(\d+)", told, re.MULTILINE)[1])  # type: ignore[index]
-                descriptors += len(os.listdir(f"/proc/{pid}/fd"))
-                threads += len(os.listdir(f"/proc/{pid}/task"))
+                descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+                threads += sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
         rows = Path(f"/proc/{self.process.pid}/net/tcp").read_text("ascii").splitlines()[1:]
         own = f":{self.port:04X}"
         connections = sum(row.split()[1].endswith(own) and row.split()[3] == "01" for row in rows)

@@ -47,6 +47,10 @@ class ServiceReady(BaseModel):
     """Requests are scored."""
 
     status: Literal["ready"] = "ready"
+    reload: Annotated[
+        Literal["under way", "refused"] | None,
+        Field(description="How the last reload fares, unless it was done. What was loaded before it is served."),
+    ] = None
     scorers: Annotated[int, Field(description="Scorers that are alive and have finished init().")]
 
 
@@ -197,7 +201,8 @@ def build(
         """200 once init() is done and while a scorer is alive."""
         if not engine.ready:
             return refusal(503, engine.state)
-        return Response(ServiceReady(scorers=engine.scorers).model_dump_json(), media_type=JSON)
+        state = ServiceReady(scorers=engine.scorers, reload=engine.reload)
+        return Response(state.model_dump_json(exclude_none=True), media_type=JSON)
 
     metrics_route.add(app, metrics)
     batch_route.add(app, jobs)

@@ -31,6 +31,7 @@ from scorewright.service.telemetry import resource
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
+    from scorewright.service.rows import RowCount
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
     from scorewright.service.tracing import Trace
@@ -64,7 +65,7 @@ class AppInsightsSink:
         self._model_data = model_data
         self._log_response = settings.app_insights_log_response
         self._resource = _resource(settings, target)
-        self._models = _models(settings, target)
+        self._model_dir = settings.model_dir
         self._always = {
             "Container Id": _container(),
             "Workspace Name": settings.workspace_name,
@@ -84,12 +85,13 @@ class AppInsightsSink:
         data = provider(given, _resource(settings, target)) if settings.model_dc_storage_enabled else None
         return cls(processor, data, settings, target)
 
-    def ended(self, trace: Trace) -> None:
+    def ended(self, trace: Trace, target: Target, count: RowCount) -> None:
         """Sink."""
+        del count
         ids = self._ids(trace)
-        self._processor.on_end(Spans(trace, self._resource).server(self._request(trace, ids)))
+        self._processor.on_end(Spans(trace, self._resource).server(self._request(trace, target, ids)))
         if self._model_data is not None and trace.scope["path"] == "/score" and 200 <= trace.status < 400:
-            self._send_model_data(trace, ids)
+            self._send_model_data(trace, target, ids)
 
     def close(self) -> None:
         """Sink."""
@@ -104,13 +106,13 @@ class AppInsightsSink:
             "Client Request Id": answered.get(b"x-ms-client-request-id", b"").decode("latin-1"),
         }
 
-    def _request(self, trace: Trace, ids: dict[str, str]) -> dict[str, Any]:
+    def _request(self, trace: Trace, target: Target, ids: dict[str, str]) -> dict[str, Any]:
         scope = trace.scope
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1")
         host = header(scope["headers"], b"host")
         milliseconds = (trace.ended - trace.begun) / 1e6
-        told = attributes(trace) | {
+        told = attributes(trace, target) | {
             **self._always,
             **ids,
             "name": path,
@@ -123,6 +125,7 @@ class AppInsightsSink:
         }
         # It is there under Azure's name for it.
         told.pop("scorewright.request_id", None)
+        told.pop("scorewright.version")
         if self._log_response:
             told["Response Value"] = text_of(bytes(trace.answer))
         job = None if trace.place is None else trace.place.job
@@ -130,14 +133,14 @@ class AppInsightsSink:
             told |= job.times()
         return told
 
-    def _send_model_data(self, trace: Trace, ids: dict[str, str]) -> None:
+    def _send_model_data(self, trace: Trace, target: Target, ids: dict[str, str]) -> None:
         job = None if trace.place is None else trace.place.job
         if self._model_data is None or job is None:
             return
         data = {
             **self._always,
             **ids,
-            "Models": json.dumps(self._models),
+            "Models": json.dumps(_models(self._model_dir, target)),
             "Input": json.dumps(job.outgoing.body.decode("utf-8", "replace")),
             "Prediction": text_of(bytes(trace.answer)),
         }
@@ -243,20 +246,20 @@ def _within(traceparent: str) -> context.Context:
 
 def _resource(settings: Settings, target: Target) -> Resource:
     # The name of Azure's setting, unless OpenTelemetry's says another.
-    return resource(target.name if target.bundle is not None else settings.service_name, target.version)
+    return resource(target.name if target.bundle is not None else settings.service_name)
 
 
 def _container() -> str:
     return os.environ.get("HOSTNAME") or socket.gethostname()
 
 
-def _models(settings: Settings, target: Target) -> list[str]:
+def _models(model_dir: str | None, target: Target) -> list[str]:
     """The models by name and version: the bundle's, or what the folder of Azure's layout says."""
     if target.bundle is not None:
         return [f"{target.name}:{target.version}"]
-    if settings.model_dir is None:
+    if model_dir is None:
         return []
-    folder = Path(settings.model_dir)
+    folder = Path(model_dir)
     if folder.name.isdigit():
         return [f"{folder.parent.name}:{folder.name}"]
     with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,10 @@ LAST_WORDS_SECONDS = 1.0
 
 
 class Child:
-    """A module run as a program. `exit` is done with the exit code once the process has ended."""
+    """A module run as a program. `exit` is done with the exit code once the process has ended.
+
+    What it has started and left in its process group ends with it.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], logger: logging.Logger | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -70,9 +74,20 @@ class Child:
 
     def kill(self) -> None:
         """End it now."""
-        self._process.kill()
+        # Not Popen.kill(), which may reap it: its id, which names the group, must not be given to another before.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        if hasattr(os, "waitid"):
+            # Its id stays its own until wait(): by it the group is named.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            self._process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         if self._words is not None:
             # Its last words come before what is said of its end. A child of its own may still hold the pipe.

@@ -15,7 +15,6 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import orjson
@@ -29,6 +28,7 @@ from scorewright.service.redaction import REDACTED, Redaction
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
+    from pathlib import Path
 
     from scorewright.contract.monitoring import CorrelationContext
     from scorewright.service.settings import Settings
@@ -87,32 +87,133 @@ class Collecting:
         )
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
+    """What is to be kept. `content` reads and redacts it: what it holds, bytes or JSON, and of what content type."""
+
     collection: str
     content: Callable[[], tuple[object, str]]
-    """What is kept, read and redacted, and what it was: JSON, or the name of a type."""
     size: int
-    attributes: dict[str, Any]
+    attributes: dict[str, str]
     moment: float
+
+    def line(self) -> bytes:
+        """The CloudEvent. Raises ValueError, TypeError or RecursionError for what JSON cannot carry."""
+        content, kind = self.content()
+        event: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": str(uuid.uuid4()),
+            "type": f"azureml.inference.{self.collection}",
+            "datacontenttype": kind,
+            "time": log.utc(self.moment),
+        }
+        if isinstance(content, bytes):
+            event["data_base64"] = base64.b64encode(content).decode()
+        else:
+            event["data"] = content
+        return orjson.dumps(event | self.attributes, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class CollectedData:
+    """Writes what one process collects; whatever it serves, one after another, shares it."""
+
+    def __init__(self, folder: Path, max_bytes: int, logger: logging.Logger) -> None:
+        self._max_bytes = max_bytes
+        self._log = logger
+        self._files = CollectedFiles(folder, max_bytes)
+        self._limit = min(LARGEST_BYTES, max_bytes // PARTS // 2)
+        self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._dropped = self._removed = 0
+        self._said = -REPEAT_SECONDS
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be written."""
+        return self._bytes == 0
+
+    def put(self, record: Record) -> None:
+        """Have it written, or drop it if there is no room. Returns at once."""
+        with self._lock:
+            room = self._bytes + record.size <= QUEUED_BYTES and self._queue.qsize() < QUEUED_RECORDS
+            taken = room and record.size <= self._limit
+            if taken:
+                self._bytes += record.size
+            else:
+                self._dropped += 1
+        if taken:
+            self._queue.put(record)
+
+    def close(self) -> None:
+        """Write what is left, if that does not take too long."""
+        self._queue.put(None)
+        self._thread.join(LAST_SECONDS)
+
+    def _work(self) -> None:
+        more = True
+        while more:
+            records, more = self._waiting()
+            lines: dict[str, list[bytes]] = {}
+            for record in records:
+                try:
+                    lines.setdefault(record.collection, []).append(record.line())
+                except (ValueError, TypeError, RecursionError) as error:
+                    self._drop(1, error)
+            for collection, own in lines.items():
+                try:
+                    self._removed += self._files.append(collection, b"".join(own), records[-1].moment)
+                except (OSError, ValueError) as error:
+                    self._drop(len(own), error)
+            self._say()
+        self._say(last=True)
+
+    def _waiting(self) -> tuple[list[Record], bool]:
+        """What waits, up to what is written at once; whether there will be more."""
+        records: list[Record] = []
+        size = 0
+        while size < self._limit and len(records) < AT_ONCE and (not records or not self._queue.empty()):
+            record = self._queue.get()
+            if record is None:
+                return records, False
+            records.append(record)
+            size += record.size
+        with self._lock:
+            self._bytes -= size
+        return records, True
+
+    def _drop(self, count: int, error: Exception) -> None:
+        with self._lock:
+            self._dropped += count
+        self._say(f" The last one: {error}.")
+
+    def _say(self, why: str = "", *, last: bool = False) -> None:
+        now = time.monotonic()
+        if not (self._dropped or self._removed) or (now - self._said < REPEAT_SECONDS and not last):
+            return
+        self._said = now
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        removed, self._removed = self._removed, 0
+        if dropped:
+            self._log.warning("%d records of collected data were dropped.%s", dropped, why)
+        if removed:
+            self._log.warning(
+                "Collected data has reached its %d bytes: %d of the oldest files were removed.",
+                self._max_bytes,
+                removed,
+            )
 
 
 class DataCollector:
-    """Collects what one process has to tell."""
+    """Collects what is asked of one target, and answered by it."""
 
-    def __init__(self, collecting: Collecting, logger: logging.Logger) -> None:
+    def __init__(self, collecting: Collecting, data: CollectedData) -> None:
         self._told = collecting
-        self._log = logger
+        self._data = data
         self._redaction = Redaction(collecting.redact, collecting.features)
-        self._files = CollectedFiles(Path(collecting.folder), collecting.max_bytes)
-        self._limit = min(LARGEST_BYTES, collecting.max_bytes // PARTS // 2)
-        self._queue: queue.SimpleQueue[_Record | None] = queue.SimpleQueue()
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._dropped = self._removed = 0
-        self._said = -REPEAT_SECONDS
         self._threshold = int(collecting.sampling * 2**32)
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
 
     def sampled(self, correlation_id: bytes) -> bool:
         """Whether what has this id is collected: all of it, or nothing."""
@@ -130,7 +231,10 @@ class DataCollector:
             self._put(RESPONSE, lambda: _payload(answer, told, redaction, redaction.of_answer), len(answer), shared)
 
     def frame(self, name: str, data: Any, context: CorrelationContext | None, request_id: str) -> CorrelationContext:
-        """A script collects a DataFrame while it scores this request, if any; the context it is kept under."""
+        """A script collects a DataFrame while it scores this request, if any; the context it is kept under.
+
+        Raises ValueError for a name that no folder may have.
+        """
         context = context or BasicCorrelationContext(request_id or None)
         correlation = context.get_id()
         if self.sampled(correlation.encode()):
@@ -144,113 +248,22 @@ class DataCollector:
                 "collectdatatype": f"{type(data).__module__}.{type(data).__qualname__}",
             }
             size = int(data.memory_usage(index=False).sum())
-            self._put(
-                name,
-                lambda: (self._redaction.of_answer(json.loads(copy.to_json(orient="records"))), _JSON),
-                size,
-                shared,
-            )
+            self._put(name, lambda: (self._rows(copy), _JSON), size, shared)
         return context
 
     def _rows(self, frame: Any) -> object:
         return self._redaction.of_answer(json.loads(frame.to_json(orient="records")))
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits to be written."""
-        return self._bytes == 0
-
-    def close(self) -> None:
-        """Write what is left, if that does not take too long."""
-        self._queue.put(None)
-        self._thread.join(LAST_SECONDS)
-
     def _put(
-        self, collection: str, content: Callable[[], tuple[object, str]], size: int, attributes: dict[str, Any]
+        self, collection: str, content: Callable[[], tuple[object, str]], size: int, attributes: dict[str, str]
     ) -> None:
-        with self._lock:
-            full = self._bytes + size > QUEUED_BYTES or self._queue.qsize() >= QUEUED_RECORDS
-            if not full and size <= self._limit:
-                self._bytes += size
-        if full or size > self._limit:
-            self._drop(1)
-            return
-        self._queue.put(_Record(collection, content, size, attributes, time.time()))
-
-    def _work(self) -> None:
-        more = True
-        while more:
-            records, more = self._waiting()
-            lines: dict[str, list[bytes]] = {}
-            for record in records:
-                try:
-                    lines.setdefault(record.collection, []).append(self._line(record))
-                except (ValueError, TypeError, RecursionError) as error:
-                    self._drop(1, f" The last one: {error}.")
-            for collection, own in lines.items():
-                self._write(collection, own, records[-1].moment)
-            if self._dropped or self._removed:
-                self._say()
-        self._say(last=True)
-
-    def _waiting(self) -> tuple[list[_Record], bool]:
-        """What waits, up to what is written at once; whether there will be more."""
-        records: list[_Record] = []
-        size = 0
-        while size < self._limit and len(records) < AT_ONCE and (not records or not self._queue.empty()):
-            record = self._queue.get()
-            if record is None:
-                return records, False
-            records.append(record)
-            size += record.size
-        with self._lock:
-            self._bytes -= size
-        return records, True
-
-    def _write(self, collection: str, lines: list[bytes], moment: float) -> None:
-        try:
-            self._removed += self._files.append(collection, b"".join(lines), moment)
-        except (OSError, ValueError) as error:
-            self._drop(len(lines), f" The last one: {error}.")
-
-    def _drop(self, count: int, why: str = "") -> None:
-        with self._lock:
-            self._dropped += count
-        if why:
-            self._say(why)
-
-    def _line(self, record: _Record) -> bytes:
-        content, kind = record.content()
-        event: dict[str, Any] = {
-            "specversion": "1.0",
-            "id": str(uuid.uuid4()),
+        shared = {
             "source": self._told.source,
-            "type": f"azureml.inference.{record.collection}",
-            "datacontenttype": kind,
-            "time": log.utc(record.moment),
+            "modelversion": self._told.version,
+            "agent": f"scorewright/{__version__}",
+            **attributes,
         }
-        event["data_base64" if isinstance(content, bytes) else "data"] = (
-            base64.b64encode(content).decode() if isinstance(content, bytes) else content
-        )
-        event |= {"modelversion": self._told.version, "agent": f"scorewright/{__version__}", **record.attributes}
-        return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
-
-    def _say(self, why: str = "", *, last: bool = False) -> None:
-        now = time.monotonic()
-        if not (self._dropped or self._removed) or (now - self._said < REPEAT_SECONDS and not last):
-            return
-        self._said = now
-        with self._lock:
-            dropped, self._dropped = self._dropped, 0
-        removed, self._removed = self._removed, 0
-        if dropped:
-            self._log.warning("%d records of collected data were dropped.%s", dropped, why)
-        if removed:
-            self._log.warning(
-                "Collected data has reached its %d bytes: %d of the oldest files were removed.",
-                self._told.max_bytes,
-                removed,
-            )
+        self._data.put(Record(collection, content, size, shared, time.time()))
 
 
 def _payload(

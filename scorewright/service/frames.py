@@ -11,11 +11,17 @@
     PIECE    scorer to front   number u32 · last u8 · body
     CANCEL   front to scorer   number u32
     CHANNEL  main to scorer    JSON: the number of one more front; the descriptor of a socket to it comes along
-    SERVE    main to front     JSON: the settings
-    SCORER   main to front     JSON: its number, what the script is like; the descriptors of a socket to it and of its
-                               status come along
+    SERVE    main to front     JSON: the settings, and what is served
+    SCORER   main to front     JSON: its number and its generation, what the script is like; the descriptors of a socket
+                               to it and of its status come along
+    RETIRE   main to front     JSON: the number of a scorer: give it nothing more, hang up once it has answered; DONE
     GONE     main to front     JSON: the number of a scorer that has ended
-    CLOSED   main to front     JSON: why no scorer can be had
+    CLOSED   main to front     JSON: a generation, and why no scorer of it can be had
+    PREPARE  main to front     JSON: a generation, and what it serves: be ready for it, beside what is served
+    SWAP     main to front     JSON: a generation: serve it from now on; DONE
+    FINISH   main to front     JSON: a generation that was served: answer what it has accepted; DONE
+    DROP     main to front     JSON: a generation that was prepared, and is not to be served
+    DONE     front to main     JSON: the ticket of what it was told and has done
     DRAIN    main to front     nothing: answer what has been accepted, then end
     HURRY    main to front     nothing: end now
 
@@ -74,6 +80,12 @@ class Kind(IntEnum):
     CLOSED = 12
     DRAIN = 13
     HURRY = 14
+    RETIRE = 15
+    PREPARE = 16
+    SWAP = 17
+    FINISH = 18
+    DROP = 19
+    DONE = 20
 
 
 class End(IntEnum):

@@ -15,6 +15,8 @@ import sys
 import threading
 from typing import IO, TextIO
 
+from scorewright.service import log
+
 LONGEST = 64 * 1024
 """Characters of a line; what is longer becomes several."""
 
@@ -76,14 +78,16 @@ def take(logger: logging.Logger) -> None:
     """Have sys.stdout and sys.stderr end in this logger's handler, the last line at the process's end."""
     handler = logger.handlers[0]
     for name in ("stdout", "stderr"):
-        stream = LineStream(handler, name, getattr(sys, name))
-        setattr(sys, name, stream)
-        atexit.register(stream.end)
+        original = getattr(sys, name)
+        if original is not None:
+            stream = LineStream(handler, name, original)
+            setattr(sys, name, stream)
+            atexit.register(stream.end)
 
 
-def apart() -> TextIO:
+def apart() -> TextIO | None:
     """The log's own way to this process's stdout. What is written to descriptor 1 goes where 2 goes from here on."""
-    own = open(os.dup(_STDOUT), "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+    own = log.own_stdout()
     os.dup2(_STDERR, _STDOUT)
     return own
 

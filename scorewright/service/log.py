@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import logging.config
@@ -115,6 +116,14 @@ def formatter(form: Form, current: Current) -> logging.Formatter:
 def printable(text: str) -> str:
     """What a client sent, with all that could move a cursor or begin a line written out."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def own_stdout() -> TextIO | None:
+    """Another way to where stdout leads now, by lines: a script may close stdout, and the log goes on."""
+    if sys.stdout is None:
+        return None
+    descriptor = fcntl.fcntl(sys.stdout.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+    return open(descriptor, "w", buffering=1, encoding=sys.stdout.encoding, errors="backslashreplace")  # noqa: PTH123 - a descriptor
 
 
 def set_up(level: str, current: Current, form: Form = "text", stream: TextIO | None = None) -> logging.Logger:

@@ -26,17 +26,16 @@ class OtlpSink:
 
     keep_bytes = 0
 
-    def __init__(self, processor: BatchSpanProcessor, told: Resource, count: RowCount) -> None:
+    def __init__(self, processor: BatchSpanProcessor, told: Resource) -> None:
         self._processor = processor
         self._resource = told
-        self._count = count
 
     @classmethod
-    def of(cls, target: Target, count: RowCount) -> Self:
+    def of(cls, target: Target) -> Self:
         """As OTEL_* ask for."""
-        return cls(BatchSpanProcessor(OTLPSpanExporter()), resource(target.name, target.version), count)
+        return cls(BatchSpanProcessor(OTLPSpanExporter()), resource(target.name))
 
-    def ended(self, trace: Trace) -> None:
+    def ended(self, trace: Trace, target: Target, count: RowCount) -> None:
         """Sink."""
         spans = Spans(trace, self._resource)
         job = None if trace.place is None else trace.place.job
@@ -44,19 +43,19 @@ class OtlpSink:
             taken = trace.ended if math.isinf(job.taken) else _wall(trace, job.taken)
             self._processor.on_end(spans.child("queue", getrandbits(64) or 1, _wall(trace, job.came), taken, {}))
             if not math.isinf(job.taken):
-                self._run(trace, spans, job, taken)
-        self._processor.on_end(spans.server(attributes(trace)))
+                self._run(trace, spans, job, taken, count(job.outgoing))
+        self._processor.on_end(spans.server(attributes(trace, target)))
 
     def close(self) -> None:
         """Sink."""
         self._processor.shutdown()  # type: ignore[no-untyped-call]
 
-    def _run(self, trace: Trace, spans: Spans, job: Job, taken: int) -> None:
+    def _run(self, trace: Trace, spans: Spans, job: Job, taken: int, count: int) -> None:
         ended = trace.ended if math.isinf(job.answered) else _wall(trace, job.answered)
         took = job.milliseconds
         # The scorer tells how long run() took; before that, it may have been at work for another front.
         begun = taken if took is None else max(taken, ended - int(took * 1e6))
-        told: dict[str, Any] = {"scorewright.batch.size": job.batch, "scorewright.rows": self._count(job.outgoing)}
+        told: dict[str, Any] = {"scorewright.batch.size": job.batch, "scorewright.rows": count}
         failed = took is None or trace.status >= 500
         self._processor.on_end(spans.child("run", trace.run_id, begun, ended, told, failed=failed))
 

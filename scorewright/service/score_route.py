@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from typing import TYPE_CHECKING
 
 from scorewright.contract.run_form import METHOD_NOT_ALLOWED
 from scorewright.errors import RequestError
-from scorewright.service import head
+from scorewright.service import head, log
 from scorewright.service.counters import GONE, Kind
 from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml
@@ -110,7 +111,16 @@ class ScoreRoute(Route):
             return await self._gather(send, ids, headers, scored, begun)
         self._counters.answered(Kind.SCORE, scored.status, time.perf_counter() - begun)
         try:
-            return await self._pass_on(receive, send, ids, headers, scored)
+            async with asyncio.timeout(None) as patience:
+                scored.rest.too_slow.add_done_callback(lambda _: patience.reschedule(0))
+                return await self._pass_on(receive, send, ids, headers, scored)
+        except TimeoutError:
+            scored.rest.cancel()
+            self._log.warning(
+                "An answer is broken off: its client reads so slowly that it held its scorer up for worker_timeout.",
+                extra=log.of(ids.request_id.decode("latin-1")),
+            )
+            return 0
         except BaseException:
             # Whatever it is, nobody reads on: the scorer must not wait for that.
             scored.rest.cancel()

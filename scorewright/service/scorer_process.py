@@ -40,6 +40,8 @@ class ScorerProcess:
         self.child = child
         self.status = status
         self.link: Link | None = None
+        self.worn = asyncio.Event()
+        """Set once it has done its share: another is to take its place."""
         self._socket = ours
         self._control = control
         self._hello: asyncio.Future[tuple[Kind, bytes]] = asyncio.get_running_loop().create_future()
@@ -115,6 +117,11 @@ class ScorerProcess:
             self.link.close()
         self._control.close()
         return self.child.exit.result()
+
+    def dismiss(self) -> None:
+        """Close its socket, by which it ends: it has nothing to do any more."""
+        if self.link is not None:
+            self.link.close()
 
     async def stop(self) -> None:
         """Close its socket, by which it ends; kill it if it does not, or is still loading."""

@@ -262,7 +262,7 @@ class Scorer:
 
     def _send(self, scored: Sequence[Scored]) -> None:
         self._channel.send(frames.pack_scored(scored))
-        self._status.count()
+        self._status.count(len(scored))
         self._working()
 
     def _send_piece(self, piece: Piece) -> None:

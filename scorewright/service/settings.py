@@ -167,6 +167,26 @@ class Settings(BaseSettings):
             description="Seconds in which a scorer at work must answer something, else it is replaced; 0 for no limit.",
         ),
     ] = 300
+    max_requests: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**12,
+            description="Requests that a scorer answers before a fresh one takes its place; 0 for any number.",
+        ),
+    ] = 0
+    max_requests_jitter: Annotated[
+        int,
+        Field(ge=0, le=10**12, description="Up to how many more, by chance: so that not all scorers change at once."),
+    ] = 0
+    max_scorer_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**15,
+            description="Bytes of memory above which a fresh scorer takes a scorer's place; 0 for no limit.",
+        ),
+    ] = 0
     http_workers: Annotated[
         int | None,
         Field(

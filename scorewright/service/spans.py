@@ -13,6 +13,7 @@ from scorewright import __version__
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
+    from scorewright.service.target import Target
     from scorewright.service.tracing import Headers, Trace
 
 SCOPE = InstrumentationScope("scorewright", __version__)
@@ -84,8 +85,8 @@ def name(trace: Trace) -> str:
     return f"{method} {known}" if known is not None else method
 
 
-def attributes(trace: Trace) -> dict[str, Any]:
-    """What the semantic conventions have of an HTTP server's request, and its id."""
+def attributes(trace: Trace, target: Target) -> dict[str, Any]:
+    """What the semantic conventions have of an HTTP server's request, its id, and which version answered it."""
     scope = trace.scope
     method = scope["method"]
     told: dict[str, Any] = {
@@ -93,6 +94,7 @@ def attributes(trace: Trace) -> dict[str, Any]:
         "url.path": scope["raw_path"].decode("latin-1"),
         "url.scheme": scope["scheme"],
         "network.protocol.version": scope["http_version"],
+        "scorewright.version": target.version,
     }
     if (known := route(trace)) is not None:
         told["http.route"] = known

@@ -36,20 +36,23 @@ REPEAT_SECONDS = 60.0
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 _HTTP_PROTOBUF = "http/protobuf"
+_LIMIT = 2**64 - 1
+_ONE = 2**64
+"""A trace is sampled by the lower 64 bits of its id."""
 
 
 class Sink(Protocol):
     """Where ended requests go. Neither call waits for the network, but for `close()`, which ends."""
 
-    def ended(self, trace: Trace) -> None:
-        """A sampled request is over."""
+    def ended(self, trace: Trace, target: Target, count: RowCount) -> None:
+        """A sampled request to this target is over; `count` counts its rows."""
 
     def close(self) -> None:
         """Send what is left, and stop."""
 
 
 class Telemetry:
-    """What is sent away of one front's requests, and the tracer that leads them here."""
+    """What is sent away of one front's requests, whatever it serves, one after another."""
 
     def __init__(
         self,
@@ -61,23 +64,36 @@ class Telemetry:
     ) -> None:
         self._sinks = sinks
         self._log = logger
-        self.tracer: Tracer = tracing.Tracer(sample, self._ended, keep_bytes=keep_bytes)
+        self._sample = sample
+        self._keep_bytes = keep_bytes
 
     @classmethod
-    def of(cls, settings: Settings, target: Target, count: RowCount, logger: logging.Logger) -> Telemetry | None:
-        """What the settings and OpenTelemetry's environment variables ask for. What cannot be had is logged."""
+    def of(cls, settings: Settings, target: Target, logger: logging.Logger) -> Telemetry | None:
+        """What the settings and OpenTelemetry's environment variables ask for. What cannot be had is logged.
+
+        It is under the name of the first target.
+        """
         if _on("OTEL_SDK_DISABLED") or not (asked_by_otel(os.environ) or settings.app_insights_asked):
             return None
         relay(("opentelemetry", "azure"), logger, secrets_of(settings))
         sinks: list[Sink] = []
         if asked_by_otel(os.environ):
-            sinks += _otlp(target, count, logger)
+            sinks += _otlp(target, logger)
         if settings.app_insights_asked:
             sinks += _app_insights(settings, target, logger)
         if not sinks:
             return None
         keep = max((getattr(sink, "keep_bytes", 0) for sink in sinks), default=0)
-        return cls(sinks, _sampler(), logger, keep_bytes=keep)
+        return cls(sinks, sampler(os.environ, logger), logger, keep_bytes=keep)
+
+    def tracer(self, target: Target, count: RowCount) -> Tracer:
+        """What leads the requests to a target here."""
+
+        def ended(trace: Trace) -> None:
+            for sink in self._sinks:
+                sink.ended(trace, target, count)
+
+        return tracing.Tracer(self._sample, ended, keep_bytes=self._keep_bytes)
 
     async def close(self) -> None:
         """Send what is left, for FLUSH_SECONDS at most."""
@@ -87,10 +103,6 @@ class Telemetry:
         _, pending = await asyncio.wait(sent, timeout=FLUSH_SECONDS)
         if pending:
             self._log.warning("What was left of traces could not be sent within %g s.", FLUSH_SECONDS)
-
-    def _ended(self, trace: Trace) -> None:
-        for sink in self._sinks:
-            sink.ended(trace)
 
 
 def asked_by_otel(environment: Mapping[str, str]) -> bool:
@@ -163,28 +175,36 @@ def _on(variable: str) -> bool:
     return os.environ.get(variable, "").strip().lower() == "true"
 
 
-def _sampler() -> Callable[[int, Parent | None], bool]:
-    """OTEL_TRACES_SAMPLER and its argument; unless set, the client decides, and without its word all are sampled."""
-    from opentelemetry import context, trace
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.sampling import Decision
+def sampler(environment: Mapping[str, str], logger: logging.Logger) -> Callable[[int, Parent | None], bool]:
+    """OTEL_TRACES_SAMPLER and its argument; unless set, the client decides, and without its word all are sampled.
 
-    sampler = TracerProvider(shutdown_on_exit=False).sampler
-    root = context.Context()
-
-    def sample(trace_id: int, parent: Parent | None) -> bool:
-        of = root
-        if parent is not None:
-            flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if parent.sampled else trace.TraceFlags.DEFAULT)
-            span = trace.SpanContext(trace_id, parent.span_id, True, flags)
-            of = trace.set_span_in_context(trace.NonRecordingSpan(span), root)
-        result = sampler.should_sample(of, trace_id, "request", trace.SpanKind.SERVER)
-        return result.decision is Decision.RECORD_AND_SAMPLE
-
-    return sample
+    Contract: opentelemetry-sdk 1.45, trace/sampling.py, whose samplers take several times as long to say the same.
+    """
+    name = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower() or "parentbased_always_on"
+    root = name.removeprefix("parentbased_")
+    if root not in {"always_on", "always_off", "traceidratio"}:
+        logger.warning("OTEL_TRACES_SAMPLER is %r, which is no sampler: parentbased_always_on is taken.", name)
+        name, root = "parentbased_always_on", "always_on"
+    below = 0 if root == "always_off" else _ONE
+    if root == "traceidratio":
+        below = round(_ratio(environment.get("OTEL_TRACES_SAMPLER_ARG", ""), logger) * _ONE)
+    if name == root:
+        return lambda trace_id, _: trace_id & _LIMIT < below
+    return lambda trace_id, parent: trace_id & _LIMIT < below if parent is None else parent.sampled
 
 
-def _otlp(target: Target, count: RowCount, logger: logging.Logger) -> list[Sink]:
+def _ratio(told: str, logger: logging.Logger) -> float:
+    try:
+        ratio = float(told)
+    except ValueError:
+        ratio = -1.0
+    if 0 <= ratio <= 1:
+        return ratio
+    logger.warning("OTEL_TRACES_SAMPLER_ARG is %r, it must be a number from 0 to 1: 1 is taken.", told)
+    return 1.0
+
+
+def _otlp(target: Target, logger: logging.Logger) -> list[Sink]:
     protocol = next((os.environ[name] for name in reversed(_PROTOCOLS) if os.environ.get(name)), _HTTP_PROTOBUF)
     if protocol != _HTTP_PROTOBUF:
         logger.error(
@@ -198,7 +218,7 @@ def _otlp(target: Target, count: RowCount, logger: logging.Logger) -> list[Sink]
     except ImportError as error:
         logger.error("No traces are sent: %s. Install it: pip install 'scorewright[otel]'.", error)
         return []
-    return [OtlpSink.of(target, count)]
+    return [OtlpSink.of(target)]
 
 
 def _app_insights(settings: Settings, target: Target, logger: logging.Logger) -> list[Sink]:
@@ -218,7 +238,7 @@ def _app_insights(settings: Settings, target: Target, logger: logging.Logger) ->
     return []
 
 
-def resource(name: str, version: str) -> Resource:
+def resource(name: str) -> Resource:
     """Who sends: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, and what they leave open as the service knows it."""
     from opentelemetry.sdk.resources import Resource
 
@@ -227,4 +247,4 @@ def resource(name: str, version: str) -> Resource:
         "OTEL_RESOURCE_ATTRIBUTES", ""
     ):
         told = told.merge(Resource({"service.name": name}))
-    return Resource({"service.version": version, "process.pid": os.getpid()}).merge(told)
+    return Resource({"process.pid": os.getpid()}).merge(told)

@@ -39,7 +39,7 @@ class Parent(NamedTuple):
 
 
 class Trace:
-    """One traced request. `parent_id` is 0 where the trace begins here.
+    """One traced request.
 
     `begun` is in nanoseconds of the wall clock, `begun_at` the same moment on the monotonic one; `status` is 0 and
     `answered` empty if there was no answer. `answer` is what was kept of its body.

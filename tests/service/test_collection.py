@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from scorewright.service import collection
-from scorewright.service.collection import Collecting, DataCollector
+from scorewright.service.collection import CollectedData, Collecting, DataCollector
 from tests.service.servers import serving, wait_until, write_bundle
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCRIPT = """
 import pandas as pd
@@ -116,18 +114,23 @@ def test_bundles_too_over_both_protocols_and_nothing_unless_asked_for(tmp_path: 
     assert sorted(item.name for item in tmp_path.iterdir()) == ["bundle", "kept"]
 
 
+def collector_of(told: Collecting) -> tuple[DataCollector, CollectedData]:
+    data = CollectedData(Path(told.folder), told.max_bytes, logging.getLogger("test"))
+    return DataCollector(told, data), data
+
+
 def collecting(folder: Path, **more: Any) -> Collecting:
     told: dict[str, Any] = {"folder": str(folder), "sampling": 1.0, "redact": (), "max_bytes": 10**7}
     return Collecting(**told | {"source": "/s", "version": "1"} | more)
 
 
 def test_a_request_is_sampled_with_its_answer(tmp_path: Path) -> None:
-    collector = DataCollector(collecting(tmp_path, sampling=0.3), logging.getLogger("test"))
+    collector, data = collector_of(collecting(tmp_path, sampling=0.3))
     for at in range(1000):
         collector.exchange(b"id-%d" % at, b"1", b"2", b"application/json")
         if at % 100 == 99:
-            wait_until(lambda: collector.idle)
-    collector.close()
+            wait_until(lambda: data.idle)
+    data.close()
     asked = {event["xrequestid"] for event in events(tmp_path, "request")}
     assert asked == {event["xrequestid"] for event in events(tmp_path, "response")}
     assert 250 < len(asked) < 350
@@ -144,9 +147,9 @@ def test_a_request_is_sampled_with_its_answer(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_redacted_is_not_kept(body: bytes, redact: tuple[str], kept: Any, tmp_path: Path) -> None:
-    collector = DataCollector(collecting(tmp_path, redact=redact), logging.getLogger("test"))
+    collector, data = collector_of(collecting(tmp_path, redact=redact))
     collector.exchange(b"id", body, None, b"")
-    collector.close()
+    data.close()
     (event,) = events(tmp_path, "request")
     assert {key: value for key, value in event.items() if key.startswith("data") and key != "datacontenttype"} == kept
 
@@ -155,11 +158,11 @@ def test_what_has_no_room_is_dropped_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collection, "QUEUED_RECORDS", 0)
-    collector = DataCollector(collecting(tmp_path), logging.getLogger("test"))
+    collector, data = collector_of(collecting(tmp_path))
     for _ in range(5):
         collector.exchange(b"id", b"1", b"2", b"")
     collector.exchange(b"id", b"x" * 2_000_000, None, b"")
-    collector.close()
+    data.close()
     assert "11 records of collected data were dropped" in caplog.text
     assert list(tmp_path.iterdir()) == []
 
@@ -168,18 +171,18 @@ def test_a_disk_that_takes_nothing_is_said_and_costs_no_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    collector = DataCollector(collecting(tmp_path / "file"), logging.getLogger("test"))
+    collector, data = collector_of(collecting(tmp_path / "file"))
     collector.exchange(b"id", b"1", b"2", b"")
-    collector.close()
+    data.close()
     assert "records of collected data were dropped" in caplog.text
     assert "File exists" in caplog.text or "Not a directory" in caplog.text
 
 
 def test_that_the_oldest_give_way_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    collector = DataCollector(collecting(tmp_path, max_bytes=16_000), logging.getLogger("test"))
+    collector, data = collector_of(collecting(tmp_path, max_bytes=16_000))
     for _ in range(40):
         collector.exchange(b"id", b'"%s"' % (b"x" * 900), None, b"")
-        wait_until(lambda: collector.idle)
-    collector.close()
+        wait_until(lambda: data.idle)
+    data.close()
     assert sum(file.stat().st_size for file in tmp_path.rglob("*.jsonl")) <= 16_000
     assert "Collected data has reached its 16000 bytes" in caplog.text

@@ -1,4 +1,4 @@
-"""The HTTP server's limits, and that nobody can have a request read out of another's body. Real sockets, real servers."""
+"""The HTTP server's limits, and that no request is read out of another's body. Real sockets, real servers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,7 +17,6 @@ from tests.service.servers import OBEDIENT, Server, serving, wait_until, write_b
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LIMITS = {
     "SCOREWRIGHT_MAX_HEADER_BYTES": "2000",
@@ -80,8 +80,7 @@ def exchange(server: Server, *parts: bytes) -> bytes:
 def unread(connection: socket.socket) -> int:
     """Bytes that the service has not read yet of what was sent, from /proc/net/tcp (its receive queue)."""
     own, other = (f":{address[1]:04X}" for address in (connection.getsockname(), connection.getpeername()))
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
     return next((int(row[4].split(":")[1], 16) for row in rows if row[1].endswith(other) and row[2].endswith(own)), 0)
 
 
@@ -180,7 +179,7 @@ def test_a_body_is_never_read_as_a_request(server: Server, cut: str, upgrade: tu
     whole = request + NEXT
     parts = [part for part in (whole[: at[cut]], whole[at[cut] :]) if part]
     told = exchange(server, *parts)
-    # The script is given JSON with something behind it, and fails; the next request is answered; nobody asked for /evil.
+    # The script is given JSON with something behind it, and fails; the next is answered; nobody asked for /evil.
     assert statuses(told) == [500, 200], told
     assert b"alive" in told
 

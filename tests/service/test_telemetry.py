@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import logging
+import random
 import re
 import socket
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import sampling
 
-from scorewright.service import rows
 from scorewright.service.settings import Settings
 from scorewright.service.target import Target
-from scorewright.service.telemetry import Telemetry
+from scorewright.service.telemetry import Telemetry, sampler
+from scorewright.service.tracing import Parent
 from tests.service.receivers import OtlpReceiver, receiving
 from tests.service.servers import serving, wait_until, write_bundle
 
@@ -121,26 +125,26 @@ def test_a_request_is_part_of_the_clients_trace(server: Server, receiver: OtlpRe
 
 
 def test_the_script_and_the_client_are_told_the_trace(server: Server, receiver: OtlpReceiver) -> None:
-    trace = "a" * 32
-    answer = post(server, traceparent=f"00-{trace}-{CLIENT_SPAN}-01")
-    run, span = receiver.one("run", trace), receiver.one("POST /score", trace)
+    trace_id = "a" * 32
+    answer = post(server, traceparent=f"00-{trace_id}-{CLIENT_SPAN}-01")
+    run, span = receiver.one("run", trace_id), receiver.one("POST /score", trace_id)
     told = answer.json()
-    assert told["headers"] == {"Traceparent": f"00-{trace}-{digits(run['spanId'])}-01"}
+    assert told["headers"] == {"Traceparent": f"00-{trace_id}-{digits(run['spanId'])}-01"}
     assert told["current"] == told["headers"]["Traceparent"]
-    assert answer.headers["traceresponse"] == f"00-{trace}-{digits(span['spanId'])}-01"
+    assert answer.headers["traceresponse"] == f"00-{trace_id}-{digits(span['spanId'])}-01"
 
 
 def test_every_line_of_a_request_has_its_trace(server: Server, receiver: OtlpReceiver) -> None:
-    trace = "b" * 32
-    assert post(server, traceparent=f"00-{trace}-{CLIENT_SPAN}-01", x_request_id="lines").status_code == 200
-    server.line(rf"INFO \[\d+\] lines trace={trace} scored$")
-    server.line(rf"INFO \[\d+\] lines trace={trace} POST /score 200 ")
+    trace_id = "b" * 32
+    assert post(server, traceparent=f"00-{trace_id}-{CLIENT_SPAN}-01", x_request_id="lines").status_code == 200
+    server.line(rf"INFO \[\d+\] lines trace={trace_id} scored$")
+    server.line(rf"INFO \[\d+\] lines trace={trace_id} POST /score 200 ")
 
 
 def test_a_failure_is_an_error(server: Server, receiver: OtlpReceiver) -> None:
-    trace = "c" * 32
-    assert post(server, "fail", traceparent=f"00-{trace}-{CLIENT_SPAN}-01").status_code == 500
-    span, run = receiver.one("POST /score", trace), receiver.one("run", trace)
+    trace_id = "c" * 32
+    assert post(server, "fail", traceparent=f"00-{trace_id}-{CLIENT_SPAN}-01").status_code == 500
+    span, run = receiver.one("POST /score", trace_id), receiver.one("run", trace_id)
     assert span["status"] == run["status"] == {"code": "STATUS_CODE_ERROR"}
     assert span["attributes"]["error.type"] == "500"
 
@@ -200,22 +204,38 @@ def test_requests_scored_together_each_have_their_trace_and_the_last_are_sent_at
         spans = {span["name"]: span for span in receiver.spans}
     assert spans["run"]["attributes"] == {"scorewright.batch.size": "1", "scorewright.rows": "3"}
     assert spans["POST /score"]["resource"]["service.name"] == "hand-written"
-    assert spans["POST /score"]["resource"]["service.version"] == "1"
+    assert spans["POST /score"]["attributes"]["scorewright.version"] == "1"
 
 
-@pytest.mark.parametrize(("ratio", "sampled"), [("0", 0), ("1", 1)])
-def test_the_sampler_is_opentelemetrys(ratio: str, sampled: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    bundle = write_bundle(tmp_path_factory.mktemp("ratio") / "bundle", MANY)
-    with receiving(OtlpReceiver()) as receiver, serving() as serve:
-        server = serve(
-            str(bundle),
-            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
-            OTEL_TRACES_SAMPLER="parentbased_traceidratio",
-            OTEL_TRACES_SAMPLER_ARG=ratio,
-        ).ready()
-        assert post(server).headers["traceresponse"].endswith(f"-0{sampled}")
-        assert server.end() == 0
-        assert len(receiver.spans) == 3 * sampled
+@pytest.mark.parametrize("parent", [None, True, False])
+@pytest.mark.parametrize("argument", ["0", "0.3", "1"])
+@pytest.mark.parametrize("name", ["", *sampling._KNOWN_SAMPLERS])
+def test_the_samplers_are_opentelemetrys(
+    name: str, argument: str, parent: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"OTEL_TRACES_SAMPLER": name or "parentbased_always_on", "OTEL_TRACES_SAMPLER_ARG": argument}
+    for variable, value in told.items():
+        monkeypatch.setenv(variable, value)
+    theirs = sampling._get_from_env_or_default()
+    told["OTEL_TRACES_SAMPLER"] = name
+    ours = sampler(told, logging.getLogger("test"))
+    draw = random.Random(1)  # noqa: S311 - the same each time
+    for _ in range(200):
+        trace_id = draw.getrandbits(128) or 1
+        context = Context()
+        if parent is not None:
+            flags = trace.TraceFlags(int(parent))
+            span = trace.NonRecordingSpan(trace.SpanContext(trace_id, 1, True, flags))
+            context = trace.set_span_in_context(span, context)
+        decision = theirs.should_sample(context, trace_id, "x").decision is sampling.Decision.RECORD_AND_SAMPLE
+        assert ours(trace_id, None if parent is None else Parent(trace_id, 1, parent, "")) is decision
+
+
+@pytest.mark.parametrize(("name", "argument"), [("some", ""), ("traceidratio", "many"), ("traceidratio", "2")])
+def test_a_sampler_that_is_none_is_said_to_be_so(name: str, argument: str, caplog: pytest.LogCaptureFixture) -> None:
+    told = {"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument}
+    assert sampler(told, logging.getLogger("test"))(2**64 - 1, None)
+    assert (argument or name) in caplog.text
 
 
 def test_a_receiver_that_is_not_there_costs_no_request_and_is_named_once(
@@ -259,7 +279,7 @@ def test_off_is_off(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = Settings(bundle=write_bundle(tmp_path / "bundle", MANY))
-    assert Telemetry.of(settings, Target.of(settings), rows.one, logging.getLogger("test")) is None
+    assert Telemetry.of(settings, Target.of(settings), logging.getLogger("test")) is None
     assert ("No traces are sent" in caplog.text) is bool(told)
     assert told in caplog.text
 

@@ -61,7 +61,7 @@ def _brackets(data: bytes) -> bytes:
 
 
 def _settled(brackets: bytes, depth: int) -> bool | None:
-    """Whether brackets are nested at most so deep; None if they do not match, and so are none of JSON, or in strings."""
+    """Whether brackets are nested at most so deep; None if they do not match: some are in strings, or it is no JSON."""
     if b"[" * (depth + 1) in brackets:
         return False
     for _ in range(depth):
