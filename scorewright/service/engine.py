@@ -146,6 +146,7 @@ class Engine:
             raise RequestError(503, self._closed)
         now = self._loop.time()
         job = Job(place.outgoing(request_id, head, body), gone, self._loop.create_future(), now)
+        place.job = job
         self._waiting.append(job)
         self._count_waiting()
         self._hand_out_soon()
@@ -327,12 +328,13 @@ class Engine:
             else:
                 size = len(job.outgoing.body)
             self._waiting.popleft()
-            job.taken = now
             batch.append(job)
             if job.alone:
                 break
+        taken = time.monotonic()
         for job in batch:
-            job.shared = len(batch) > 1
+            job.batch = len(batch)
+            job.taken = taken
         return batch
 
     def _has_left(self, job: Job, now: float) -> bool:
@@ -361,7 +363,7 @@ class Engine:
             return True
         if job.stream is None and now >= job.deadline:
             _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
-        elif job.shared and job.stream is None:
+        elif job.batch > 1 and job.stream is None:
             return False
         elif now - job.taken >= self._limits.worker_silence:
             _fail(job, RequestError(500, f"Scoring took longer than {self._limits.worker_silence} s.", failed=True))
@@ -419,6 +421,7 @@ class Engine:
 
 def _settle(job: Job, answer: Scored) -> None:
     if not job.answer.done():
+        job.answered = time.monotonic()
         job.answer.set_result(answer)
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
 from scorewright.service.certificate import Certificate
+from scorewright.service.collection import CollectedData, Collecting, DataCollector
 from scorewright.service.engine import Engine
 from scorewright.service.gate import Gate, Guard
 from scorewright.service.http_limits import HttpLimits
 from scorewright.service.limits import Limits
 from scorewright.service.protocols.cors import Cors
 from scorewright.service.target import SERVER_VERSION
+from scorewright.service.telemetry import Telemetry
 
 if TYPE_CHECKING:
     import logging
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from scorewright.service.app import App
     from scorewright.service.counters import Counters
     from scorewright.service.http_server import HttpServer
+    from scorewright.service.rows import RowCount
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
 
@@ -81,6 +85,8 @@ class Front:
         self._answering = Answering()
         self._former: set[Served] = set()
         self.served = Served(target, self._engine(target, None))
+        self._telemetry = Telemetry.of(settings, target, logger)
+        self._collected: CollectedData | None = None
 
     async def serve(self) -> None:
         """Listen and answer, until drained. Raises BundleError if the bundle's description is not usable."""
@@ -137,7 +143,9 @@ class Front:
         if self._http is not None:
             await self._http.drain()
         await asyncio.wait({serving, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-        if hurry.is_set():
+        if not hurry.is_set():
+            await self._flushed(hurrying)
+        if hurry.is_set() and not serving.done():
             for served in (self.served, *self._former):
                 served.engine.abandon("The service was stopped before this request was answered.")
             await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
@@ -155,9 +163,25 @@ class Front:
         await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
         serving.cancel()
 
+    async def _flushed(self, hurrying: asyncio.Task[bool]) -> None:
+        """Write what is left of collected data, and send what is left of traces, for a while."""
+        if self._collected is not None:
+            await asyncio.to_thread(self._collected.close)
+        if self._telemetry is not None:
+            sending = asyncio.create_task(self._telemetry.close())
+            await asyncio.wait({sending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            sending.cancel()
+
+    def _collector(self, target: Target) -> DataCollector | None:
+        collecting = Collecting.of(self._settings, target)
+        if collecting is None:
+            return None
+        if self._collected is None:
+            self._collected = CollectedData(Path(collecting.folder), collecting.max_bytes, self._log)
+        return DataCollector(collecting, self._collected)
+
     def _engine(self, target: Target, before: Engine | None) -> Engine:
-        count = rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)
-        return Engine(Limits.of(self._settings), count, self._own, before)
+        return Engine(Limits.of(self._settings), _count(target), self._own, before)
 
     def _application(self, served: Served) -> App:
         """The application of a target. What is to outlast a reload is made elsewhere and given to each."""
@@ -169,6 +193,7 @@ class Front:
         from scorewright.service.v2_route import V2Route
 
         settings, target, engine = self._settings, served.target, served.engine
+        collector = self._collector(target)
         own = [(b"x-ms-server-version", SERVER_VERSION.encode())] if settings.server_version_header else []
         score = ScoreRoute(
             engine,
@@ -176,6 +201,7 @@ class Front:
             own_headers=own,
             log=self._log,
             access=settings.access_log,
+            collector=collector,
         )
         v2 = V2Route(
             engine,
@@ -185,6 +211,7 @@ class Front:
             own_headers=own,
             log=self._log,
             access=settings.access_log,
+            collector=collector,
         )
         gate = None
         if self._guard is not None:
@@ -213,4 +240,9 @@ class Front:
             own_headers=own,
             cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
             gate=gate,
+            tracer=None if self._telemetry is None else self._telemetry.tracer(target, _count(target)),
         )
+
+
+def _count(target: Target) -> RowCount:
+    return rows.one if target.bundle is None else rows.counter(target.bundle.manifest.signature)

@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from scorewright.errors import ScorewrightError
-from scorewright.service import frames, log
+from scorewright.service import frames, line_stream, log
 from scorewright.service.channel import Channel
 from scorewright.service.counters import Counters
 from scorewright.service.event_loop import loop_factory
@@ -47,7 +47,10 @@ def main() -> int:
         return 0
     told = json.loads(first[1])
     settings = Settings(**told["settings"])
-    logger = log.set_up(settings.log_level, log.Current())
+    own = line_stream.apart() if settings.log_format == "json" else None
+    logger = log.set_up(settings.log_level, log.Current(), settings.log_format, own)
+    if settings.log_format == "json":
+        line_stream.take(logger)
     try:
         target = Target.of_told(told["target"])
         log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])

@@ -57,14 +57,25 @@ class _FrontProcess:
 
     @classmethod
     def spawn(
-        cls, number: int, address: Address, settings: Settings, counters: Counters, served: Mapping[str, Any]
+        cls,
+        number: int,
+        address: Address,
+        settings: Settings,
+        counters: Counters,
+        served: Mapping[str, Any],
+        logger: logging.Logger,
     ) -> _FrontProcess:
         """Start the process and tell it what to serve where. Raises OSError if it cannot start."""
         control, controlled = socket.socketpair()
         with controlled:
             given = [controlled.fileno(), counters.descriptor]
             try:
-                child = Child.spawn("scorewright.service.front_process", given, os.environ)
+                child = Child.spawn(
+                    "scorewright.service.front_process",
+                    given,
+                    os.environ,
+                    logger if settings.log_format == "json" else None,
+                )
             except OSError:
                 control.close()
                 raise
@@ -319,6 +330,7 @@ class Fronts:
                 self._settings,
                 self._counters,
                 {"generation": self._current, "target": self._targets[self._current], "reload": self._reload},
+                self._log,
             )
         except OSError as error:
             return f"A front cannot be started: {error}"

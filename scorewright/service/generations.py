@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError
+from scorewright.service.collection import Collecting
 from scorewright.service.fronts import FIRST_GENERATION, Audience
 from scorewright.service.intact import Intact
 from scorewright.service.order import Order
@@ -184,6 +185,7 @@ class Generations:
             entry_script=None if target.entry_script is None else str(target.entry_script),
             model_dir=target.model_dir,
             log_level=settings.log_level,
+            log_format=settings.log_format,
             worker_silence=settings.worker_timeout or None,
             max_body_bytes=settings.max_body_bytes,
             manifest=None if target.bundle is None else target.bundle.manifest.to_json(),
@@ -192,4 +194,9 @@ class Generations:
             max_json_depth=settings.max_json_depth,
             sample=json.dumps(documents[SAMPLE]) if tried else None,
             expected=json.dumps(documents[EXPECTED]) if tried else None,
+            collect=None if (collecting := Collecting.of(settings, target)) is None else asdict(collecting),
+            app_insights_key=settings.app_insights_key.get_secret_value()
+            if settings.app_insights_key is not None and settings.app_insights_enabled
+            else None,
+            service_name=target.name,
         )

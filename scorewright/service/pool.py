@@ -140,7 +140,7 @@ class ScorerPool:
 
     def _spawn(self) -> ScorerProcess:
         try:
-            scorer = ScorerProcess.spawn(self._environment)
+            scorer = ScorerProcess.spawn(self._environment, self._log if self._order.log_format == "json" else None)
         except OSError as error:
             raise ServiceError(f"A scorer process cannot be started: {error}.") from error
         self._living.add(scorer)

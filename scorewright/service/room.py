@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorewright.service.counters import FrontCounters
+    from scorewright.service.job import Job
     from scorewright.service.limits import Limits
 
     Sweep = Callable[[], tuple[int, int]]
@@ -90,14 +91,19 @@ class Room:
 
 
 class Place:
-    """One request's place. `since` and `deadline` are on the loop's clock, `seconds` is the time between them."""
+    """One request's place. `since` and `deadline` are on the loop's clock, `seconds` is the time between them.
 
-    __slots__ = ("_held", "_room", "deadline", "seconds", "since")
+    `job` is there once the request is queued; `trace` is its traceparent, if it has one.
+    """
+
+    __slots__ = ("_held", "_room", "deadline", "job", "seconds", "since", "trace")
 
     def __init__(self, room: Room, since: float, seconds: float) -> None:
         self.since = since
         self.seconds = seconds
         self.deadline = since + seconds
+        self.job: Job | None = None
+        self.trace = b""
         self._room = room
         self._held = 0
 
@@ -115,4 +121,4 @@ class Place:
 
     def outgoing(self, request_id: bytes, head: bytes, body: bytes) -> Outgoing:
         """The request as it goes to a scorer."""
-        return Outgoing(request_id, head, body, self.deadline, self.seconds * 1000)
+        return Outgoing(request_id, head, body, self.deadline, self.seconds * 1000, self.trace)

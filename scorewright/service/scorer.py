@@ -8,6 +8,8 @@ socket does.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import faulthandler
 import gc
 import io
@@ -24,13 +26,15 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scorewright.contract import shim
 from scorewright.contract.run_form import Takes
 from scorewright.contract.script import MAIN, EntryScript
 from scorewright.difference import difference
 from scorewright.errors import ScorewrightError, ScriptError
-from scorewright.service import frames, log, swagger_files, user_log
+from scorewright.service import frames, line_stream, log, swagger_files, user_log
 from scorewright.service.calls import Calls
 from scorewright.service.channel import Channel, Channels
+from scorewright.service.collection import CollectedData, Collecting, DataCollector
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.order import Order
 from scorewright.service.protocols import swagger
@@ -39,6 +43,7 @@ from scorewright.service.status import Status
 from scorewright.service.v2_calls import V2Calls
 
 if TYPE_CHECKING:
+    import logging
     from types import FrameType
 
 ORPHAN_GRACE_SECONDS = 5.0
@@ -65,11 +70,13 @@ def main() -> int:
         return 0
     order = Order(**json.loads(first[1]))
     current = log.Current()
-    stdout = log.own_stdout()
-    logger = log.set_up(order.log_level, current, stdout)
-    user_log.take(order.log_level, current, stdout)
+    own = line_stream.apart() if order.log_format == "json" else log.own_stdout()
+    logger = log.set_up(order.log_level, current, order.log_format, own)
+    user_log.take(order.log_level, current, order.log_format, own)
+    if order.log_format == "json":
+        line_stream.take(logger)
     try:
-        script = _started(order)
+        script = _started(order, current, logger)
         calls = Calls(script, V2Calls.ordered(script, order))
         _try(order, calls, status)
         files = swagger_files.read(Path(os.environ.get("AML_APP_ROOT", ".")))
@@ -104,12 +111,16 @@ def _score(scorer: Scorer, channels: Channels) -> None:
                 channels.drop(channel)
 
 
-def _started(order: Order) -> EntryScript:
+def _started(order: Order, current: log.Current, logger: logging.Logger) -> EntryScript:
     """The script, after init(). Raises ScriptError if there is none to be had."""
     if order.debug_port is not None:
         _attach_debugger(order.debug_port)
     path = None if order.entry_script is None else Path(order.entry_script)
     log.replace([Path(os.environ.get("AML_APP_ROOT", ".")), *([path.parent] if path is not None else [])])
+    if order.app_insights_key is not None:
+        _send_to_app_insights(order.app_insights_key, order, current, logger)
+    if order.collect is not None:
+        _collect(Collecting(**order.collect), current, logger)
     # As under gunicorn; this process itself is started without it, so that no file there can pass for a module of ours.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
     # A script that reads its arguments is given none.
@@ -117,6 +128,24 @@ def _started(order: Order) -> EntryScript:
     script = EntryScript.load(path, model_dir=order.model_dir)
     script.start(order.model_dir)
     return script
+
+
+def _collect(collecting: Collecting, current: log.Current, logger: logging.Logger) -> None:
+    data = CollectedData(Path(collecting.folder), collecting.max_bytes, logger)
+    collector = DataCollector(collecting, data)
+    shim.provide(lambda name, data, context: collector.frame(name, data, context, current.request_id))
+    atexit.register(data.close)
+
+
+def _send_to_app_insights(key: str, order: Order, current: log.Current, logger: logging.Logger) -> None:
+    # The front has said so if it cannot be had.
+    with contextlib.suppress(ImportError, ValueError):
+        from scorewright.service import app_insights, telemetry
+
+        resource = telemetry.resource(order.service_name)
+        provider = app_insights.provider(app_insights.exporter_options(key), resource)
+        telemetry.relay(["azure.monitor"], logger, telemetry.secrets_of_key(key))
+        logger.addHandler(app_insights.AppInsightsHandler(provider, current))
 
 
 def _try(order: Order, calls: Calls, status: Status) -> None:

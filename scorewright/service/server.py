@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
-from scorewright.service import log
+from scorewright.service import line_stream, log
 from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
@@ -39,9 +39,23 @@ def serve(read: Read) -> int:
     settings = read.settings
     service_settings.forget_secrets()
     target = Target.of(settings)
-    logger = log.set_up(settings.log_level, log.Current())
-    log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
+    logger = log.set_up(settings.log_level, log.Current(), settings.log_format)
+    if log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])]):
+        # What a line is, it says itself: all processes are told so.
+        settings = settings.model_copy(update={"log_format": "text"})
     _remark(read, target, logger)
+    if settings.log_format == "text":
+        return _served(settings, target, logger)
+    line_stream.take(logger)
+    try:
+        return _served(settings, target, logger)
+    except ScorewrightError as error:
+        # In words that are no JSON, it would be said past the log.
+        logger.critical("%s %s", error.message, error.hint)
+        return error.exit_code
+
+
+def _served(settings: Settings, target: Target, logger: logging.Logger) -> int:
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
         listeners = _listeners(settings, settings.host or target.host, stack)
         runner.run(_Service(settings, target, listeners, logger).run())
@@ -57,8 +71,8 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.info("AZUREML_MODEL_DIR is not set; --model-dir sets it.")
     if settings.bundle is not None and settings.entry_script is not None:
         logger.warning("AZUREML_ENTRY_SCRIPT is %s; the bundle's own script is served.", settings.entry_script)
-    if settings.app_insights_enabled:
-        logger.warning("Application Insights is asked for; nothing is sent there by this version.")
+    if settings.app_insights_enabled and settings.app_insights_key is None:
+        logger.warning("AML_APP_INSIGHTS_ENABLED is set, and AML_APP_INSIGHTS_KEY is not: nothing is sent.")
     if os.environ.get("WORKER_PRELOAD", "").lower() == "true":
         logger.info("WORKER_PRELOAD is set; each scorer calls init() for itself all the same.")
     if not settings.guarded and not loopback(settings.host or target.host):
