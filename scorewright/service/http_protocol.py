@@ -85,7 +85,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """asyncio.Protocol."""
-        super().connection_made(JoinedWrites(transport, self.loop.call_soon))
+        super().connection_made(JoinedWrites(transport, self.loop))
         self.flow = _Flow(self.transport)
         most = self._limits.connections
         if len(self.connections) > most:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from scorewright.contract.answer import Answer, answer
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class V2Calls:
-    """Makes calls of inference requests, for one bundle whose manifest `load` reads."""
+    """Makes calls of inference requests, for one bundle whose manifest `load` parses."""
 
     def __init__(self, script: EntryScript, load: Callable[[], Manifest], max_body_bytes: int, bounds: Bounds) -> None:
         self.script = script
@@ -32,17 +31,17 @@ class V2Calls:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The bundle's manifest, read at the first request: it takes pydantic, which other scorers do without."""
+        """The bundle's manifest, parsed at the first request: it takes pydantic, which other scorers do without."""
         return self._load()
 
     @classmethod
     def ordered(cls, script: EntryScript, order: Order) -> Self | None:
         """For the bundle that a scorer is told to serve; None if it is none."""
-        folder = order.bundle
-        if folder is None:
+        told = order.manifest
+        if told is None:
             return None
         bounds = Bounds(order.max_json_depth, order.max_rows)
-        return cls(script, lambda: _manifest(Path(folder)), order.max_body_bytes, bounds)
+        return cls(script, lambda: _manifest(told), order.max_body_bytes, bounds)
 
     def of(self, told: dict[str, str], body: memoryview) -> V2Call:
         """The call of a request with this head and body."""
@@ -108,10 +107,10 @@ class V2Call:
         return self._inference
 
 
-def _manifest(folder: Path) -> Manifest:
-    from scorewright.bundle import read_manifest
+def _manifest(told: str) -> Manifest:
+    from scorewright.bundle import Manifest
 
-    return read_manifest(folder)
+    return Manifest.model_validate_json(told)
 
 
 def _refused(refusal: Answer) -> Answer:

@@ -37,9 +37,10 @@ LOST_WORKERS = 10
 class Cluster:
     """A connection to a scheduler, for one job."""
 
-    def __init__(self, client: Client, job: str) -> None:
+    def __init__(self, client: Client, job: str, *, own: bool) -> None:
         self._client = client
         self._job = job
+        self._own = own
 
     @classmethod
     @contextlib.contextmanager
@@ -68,7 +69,7 @@ class Cluster:
             stack.enter_context(client.as_current())
             client.register_plugin(plugin, name=job)
             stack.callback(client.unregister_worker_plugin, job)
-            yield cls(client, job)
+            yield cls(client, job, own=scheduler is None)
 
     def score(
         self, batches: Sequence[MiniBatch], cancelled: Callable[[], bool]
@@ -99,8 +100,11 @@ class Cluster:
     def _give_out(
         self, lanes: Lanes, workers: Mapping[str, int], under_way: dict[Future, tuple[str, MiniBatch]]
     ) -> None:
-        """Send each worker as many mini-batches as it has room for, one after the other."""
-        lanes.give_back(list(workers))
+        """Send each worker as many mini-batches as it has room for."""
+        if not self._own:
+            # Workers come and go there, and Dask waits for ever for one that was named and is lost: Dask says who does
+            # what.
+            workers = {"": sum(workers.values())}
         room = {
             worker: AHEAD * threads - sum(sent_to == worker for sent_to, _ in under_way.values())
             for worker, threads in workers.items()
@@ -116,7 +120,13 @@ class Cluster:
     def _submit(self, batch: MiniBatch, worker: str) -> Future:
         key = f"{self._job}-{batch.number}-{time.monotonic_ns()}"
         return self._client.submit(
-            host.score, self._job, batch.to_dict(), key=key, pure=False, workers=[worker], allow_other_workers=True
+            host.score,
+            self._job,
+            batch.to_dict(),
+            key=key,
+            pure=False,
+            workers=[worker] if worker else None,
+            allow_other_workers=bool(worker),
         )
 
     def _done(self, futures: list[Future]) -> list[Future]:

@@ -15,7 +15,8 @@ class Lanes:
     """Mini-batches shared out so that each worker's follow one another, where they can.
 
     A worker that is at a place of a parquet file reads on from there; for one further on, it must read what lies
-    between (see `parquet_slices`). A worker that has nothing left takes half of what the busiest one has.
+    between (see `parquet_slices`). A worker that has nothing left takes half of the most that another has, who may be
+    lost by then.
     """
 
     def __init__(self, batches: Sequence[MiniBatch]) -> None:
@@ -32,8 +33,3 @@ class Lanes:
             while len(longest) > kept:
                 longest.pop()
         return lane.popleft() if lane else None
-
-    def give_back(self, workers: Sequence[str]) -> None:
-        """Take what is left from workers that are not among these: they are lost."""
-        for lost in self._lanes.keys() - set(workers):
-            self._unclaimed.extend(self._lanes.pop(lost))
