@@ -2,7 +2,7 @@
 
 Two services get it at once: a generated bundle and an entry script whose answers can be made piece by piece. Memory,
 file descriptors and threads are sampled from outside. Tasks of the event loop cannot be seen from there; each belongs
-to a connection or a request, so that in the end, when there are none, descriptors and memory tell of those left.
+to a connection or a request, so that in the end the descriptors and the memory tell of those left.
 """
 
 from __future__ import annotations
@@ -221,8 +221,7 @@ def _verdict(served: Service, rest: Held, seen: Seen) -> str:
     first = seen.samples[0][1]
     line = (
         f"{served.name or 'script'}: {seen.counts.total()} requests ({counts}); "
-        f"memory {hourly:+.2f} MB/h ({grown:+.2f} MB over the span, {first.memory_mb:.1f} -> "
-        f"{after.memory_mb:.1f} MB), "
+        f"memory {hourly:+.2f} MB/h ({grown:+.2f} over the span, {first.memory_mb:.1f} -> {after.memory_mb:.1f} MB), "
         f"descriptors {rest.descriptors} -> {after.descriptors}, threads {rest.threads} -> {after.threads}, "
         f"connections left {after.connections}"
     )

@@ -18,15 +18,17 @@ from tests.service.servers import OBEDIENT, Server, serving, wait_until, write_b
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIMITS = {
+SMALL = {
     "SCOREWRIGHT_MAX_HEADER_BYTES": "2000",
     "SCOREWRIGHT_MAX_HEADERS": "20",
+    "SCOREWRIGHT_MAX_CONNECTIONS": "5",
+}
+SHORT = {
     "SCOREWRIGHT_HEADER_TIMEOUT": "1",
     "SCOREWRIGHT_BODY_TIMEOUT": "1",
     "SCOREWRIGHT_MIN_BODY_RATE": "1000000",
     "SCOREWRIGHT_KEEP_ALIVE_TIMEOUT": "1",
     "SCOREWRIGHT_SEND_TIMEOUT": "1",
-    "SCOREWRIGHT_MAX_CONNECTIONS": "5",
 }
 NEXT = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -44,9 +46,15 @@ def server(bundle: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def strict(bundle: Path) -> Iterator[Server]:
-    """One that has little patience."""
+    """One that takes little."""
     with serving() as serve:
-        yield serve(str(bundle), **LIMITS).ready()
+        yield serve(str(bundle), **SMALL).ready()
+
+
+@pytest.fixture(scope="module")
+def impatient(bundle: Path) -> Iterator[Server]:
+    with serving() as serve:
+        yield serve(str(bundle), **SHORT).ready()
 
 
 @contextlib.contextmanager
@@ -291,18 +299,18 @@ def test_what_comes_beside_a_body_has_a_limit(strict: Server) -> None:
     ],
     ids=["nothing", "nothing more", "half a head", "half a body", "half a chunk", "half a body that nobody wants"],
 )
-def test_who_dawdles_is_hung_up_on(strict: Server, sent: bytes, status: int | None, words: bytes) -> None:
-    told = exchange(strict, sent)
+def test_who_dawdles_is_hung_up_on(impatient: Server, sent: bytes, status: int | None, words: bytes) -> None:
+    told = exchange(impatient, sent)
     assert statuses(told) == ([] if status is None else [status])
     assert words in told
 
 
-def test_who_does_not_read_is_hung_up_on(strict: Server) -> None:
+def test_who_does_not_read_is_hung_up_on(impatient: Server) -> None:
     body = b'{"echo": "' + b"x" * 20_000_000 + b'"}'
-    with connected(strict) as connection:
+    with connected(impatient) as connection:
         connection.sendall(post(body, b"Content-Length: %d" % len(body)))
-        wait_until(lambda: strict.connections() == 1)
-        wait_until(lambda: strict.connections() == 0)
+        wait_until(lambda: impatient.connections() == 1)
+        wait_until(lambda: impatient.connections() == 0)
 
 
 def test_more_connections_than_may_be_are_turned_away(strict: Server) -> None:
@@ -320,8 +328,20 @@ def test_more_connections_than_may_be_are_turned_away(strict: Server) -> None:
     assert statuses(exchange(strict, NEXT)) == [200]
 
 
-def test_nothing_of_this_is_a_fault_in_the_log(server: Server, strict: Server) -> None:
-    for line in (*server.log.splitlines(), *strict.log.splitlines()):
+@pytest.mark.parametrize("path", [b"/batch/jobs", b"/score"])
+def test_who_leaves_amid_a_body_is_no_fault(server: Server, path: bytes) -> None:
+    before = server.connections()
+    with connected(server) as connection:
+        connection.sendall(
+            post(b"{", b"Content-Length: 50", b"Content-Type: application/json").replace(b"/score", path)
+        )
+        wait_until(lambda: server.connections() == before + 1 and unread(connection) == 0)
+    wait_until(lambda: server.connections() == before)
+
+
+def test_nothing_of_this_is_a_fault_in_the_log(server: Server, strict: Server, impatient: Server) -> None:
+    for line in "\n".join([server.log, strict.log, impatient.log]).splitlines():
         assert "Exception in" not in line
         assert "Fatal" not in line
+        assert "ClientDisconnect" not in line
         assert "Unsupported upgrade" not in line
