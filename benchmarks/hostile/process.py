@@ -45,7 +45,10 @@ def run(request):
 
 @dataclass(frozen=True)
 class Held:
-    """What the processes of a service hold. Memory in MB, each process's private part and its share of the rest."""
+    """What the processes of a service hold. Memory is their anonymous part, in MB.
+
+    Their share of libraries is left out: it grows when others who have the same loaded end.
+    """
 
     memory_mb: float
     descriptors: int
@@ -73,7 +76,7 @@ class Service:
         for pid in pids:
             with contextlib.suppress(OSError, ProcessLookupError):
                 told = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-                memory += int(re.search(r"^Pss:\s+(\d+)", told, re.MULTILINE)[1])  # type: ignore[index]
+                memory += int(re.search(r"^Anonymous:\s+(\d+)", told, re.MULTILINE)[1])  # type: ignore[index]
                 descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
                 threads += sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
         rows = Path(f"/proc/{self.process.pid}/net/tcp").read_text("ascii").splitlines()[1:]
@@ -104,9 +107,11 @@ class Service:
         """What the log tells of that no input may cause. That a request's time is over is what its client asked for."""
         told = self.log.read_text("utf-8", "replace")
         raised = [
-            found[0]
-            for block in re.split(r"(?m)^(?=Traceback \()", told)[1:]
-            if not (found := re.findall(r"(?m)^[A-Za-z_][\w.]*(?=:|$)", block) or ["?"])[0].endswith(EXPECTED)
+            found[-1]
+            for line in re.split(r"(?m)^(?=\d{4}-\d\d-\d\dT)", told)
+            if "Traceback (" in line
+            # What was raised amid another's handling comes last.
+            and not (found := re.findall(r"(?m)^[A-Za-z_][\w.]*(?=:|$)", line) or ["?"])[-1].endswith(EXPECTED)
         ]
         return raised + re.findall(r"Exception in .*|Fatal error.*|.*CRITICAL.*|.*never awaited.*|.*Warning: .*", told)
 
