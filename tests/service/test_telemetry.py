@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import random
 import re
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import sampling
 
+from scorewright.bundle import MANIFEST
 from scorewright.service.settings import Settings
 from scorewright.service.target import Target
 from scorewright.service.telemetry import Telemetry, sampler
@@ -292,3 +295,24 @@ def test_without_traces_the_client_is_told_none_and_the_script_what_it_sent(tmp_
         answer = post(server, traceparent=sent)
         assert answer.json()["headers"] == {"Traceparent": sent}
         assert "traceresponse" not in answer.headers
+
+
+def test_a_reload_is_told_by_the_version_that_answered(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", MANY)
+    manifest = bundle / MANIFEST
+    with receiving(OtlpReceiver()) as receiver, serving() as serve:
+        server = serve(
+            *(str(bundle), "--http-workers", "2", "--collect-dir", str(tmp_path / "kept")),
+            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        ).ready()
+        assert post(server).json() == 1
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "2"}))
+        server.process.send_signal(signal.SIGHUP)
+        server.line("Reloaded: .*version 2")
+        assert post(server).json() == 1
+        assert server.end() == 0
+        spans = [span for span in receiver.spans if span["name"] == "POST /score"]
+    assert sorted(span["attributes"]["scorewright.version"] for span in spans) == ["1", "2"]
+    files = (tmp_path / "kept/request").rglob("*.jsonl")
+    kept = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert sorted(event["modelversion"] for event in kept) == ["1", "2"]
