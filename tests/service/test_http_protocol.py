@@ -313,6 +313,26 @@ def test_who_does_not_read_is_hung_up_on(impatient: Server) -> None:
         wait_until(lambda: impatient.connections() == 0)
 
 
+def test_who_reads_nothing_of_a_long_answer_gives_the_scorer_back(tmp_path: Path) -> None:
+    script = """
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+def init():
+    pass
+
+def run(raw):
+    return AMLResponse((b"x" * 100_000 for _ in range(10**6)), 200) if raw == "long" else "short"
+"""
+    with serving() as serve:
+        server = serve(str(write_bundle(tmp_path / "bundle", script)), **SHORT).ready()
+        with connected(server) as connection:
+            connection.sendall(post(b"long", b"Content-Length: 4"))
+            assert connection.recv(12) == b"HTTP/1.1 200"
+            # The one scorer there is makes an answer that nobody takes; this one waits for it.
+            told = exchange(server, post(b"brief", b"Content-Length: 5", b"Connection: close"))
+        assert told.endswith(b'"short"')
+
+
 def test_more_connections_than_may_be_are_turned_away(strict: Server) -> None:
     wait_until(lambda: strict.connections() == 0)
     with contextlib.ExitStack() as stack:
