@@ -71,6 +71,7 @@ def build(
     ] = None,
     batch_jobs: Annotated[bool, typer.Option("--batch", help="Install what batch jobs need, too.")] = False,
     entra: Annotated[bool, typer.Option("--entra", help="Install what checks an issuer's tokens, too.")] = False,
+    telemetry: Annotated[bool, typer.Option("--telemetry", help="Install what traces are sent by, too.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Show the Dockerfile and its context, and end.")] = False,
     context: Annotated[
         Path | None, typer.Option(help="Write the context to this folder, for a build by other means, and end.")
@@ -83,7 +84,9 @@ def build(
     from scorewright.build.progress import BuildProgress
     from scorewright.bundle import Bundle
 
-    todo = make_context(Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs, entra=entra)
+    todo = make_context(
+        Bundle.load(bundle), tag=tag, base_image=base_image, batch=batch_jobs, entra=entra, telemetry=telemetry
+    )
     if show:
         typer.echo(todo.describe())
         return
@@ -248,10 +251,17 @@ def serve(
         typer.Option(
             "--appinsights-instrumentation-key",
             "--appinsights_instrumentation_key",
-            help="Taken, but nothing is sent so far.",
+            help="Where requests are sent to: a key or connection string of Application Insights.",
         ),
     ] = None,
     rest: Annotated[bool, typer.Option("--rest", hidden=True)] = False,
+    max_requests: Annotated[
+        int | None, typer.Option(help="Requests after which a fresh scorer takes a scorer's place; 0 for never.")
+    ] = None,
+    max_requests_jitter: Annotated[int | None, typer.Option(help="Up to how many more, by chance.")] = None,
+    max_scorer_bytes: Annotated[
+        int | None, typer.Option(help="Bytes of memory above which a fresh scorer takes a scorer's place.")
+    ] = None,
     http_workers: Annotated[int | None, typer.Option(help="Front processes; by default as the cores ask for.")] = None,
     max_concurrent_requests_per_instance: Annotated[
         int | None, typer.Option(help="Requests that may be waiting or being scored at once.")
@@ -268,6 +278,11 @@ def serve(
     ] = None,
     batch_entry_script: Annotated[str | None, typer.Option(help="A batch driver for jobs, besides a score.py.")] = None,
     log_level: Annotated[str | None, typer.Option(help="CRITICAL, ERROR, WARNING, INFO or DEBUG.")] = None,
+    collect_dir: Annotated[Path | None, typer.Option(help="Collect requests and answers in this folder.")] = None,
+    collect_sampling: Annotated[float | None, typer.Option(help="The share of them that is, 0 to 1.")] = None,
+    collect_redact: Annotated[str | None, typer.Option(help="Names of what is not kept of them.")] = None,
+    collect_max_bytes: Annotated[int | None, typer.Option(help="Bytes that they may have together.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text, or json: an object a line.")] = None,
     access_log: Annotated[bool | None, typer.Option("--access-log", help="Log a line for each request.")] = None,
     allow_version_skew: Annotated[
         bool | None,
@@ -297,6 +312,9 @@ def serve(
         worker_count=worker_count,
         cors_origins=access_control_allow_origins,
         app_insights_key=appinsights_instrumentation_key,
+        max_requests=max_requests,
+        max_requests_jitter=max_requests_jitter,
+        max_scorer_bytes=max_scorer_bytes,
         http_workers=http_workers,
         max_concurrent_requests_per_instance=max_concurrent_requests_per_instance,
         max_queue_bytes=max_queue_bytes,
@@ -307,6 +325,11 @@ def serve(
         batch_data=batch_data,
         batch_entry_script=batch_entry_script,
         log_level=log_level,
+        collect_dir=collect_dir,
+        collect_sampling=collect_sampling,
+        collect_redact=collect_redact,
+        collect_max_bytes=collect_max_bytes,
+        log_format=log_format,
         access_log=access_log,
         allow_version_skew=allow_version_skew,
     )

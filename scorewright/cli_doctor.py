@@ -117,9 +117,9 @@ def _subject(
         return "machine", lambda say: examine(OF_MACHINE, wanted, say)
     expected = None if bundle is None else Bundle.load(bundle)
     if "://" in word:
+        from scorewright.difference import difference
         from scorewright.doctor.service.checks import CHECKS as OF_SERVICE
         from scorewright.doctor.service.endpoint import Endpoint
-        from scorewright.score.compare import difference
 
         endpoint = Endpoint.of(word, key=_key(key_file), wanted=wanted, bundle=expected, difference=difference)
         return "service", lambda say: examine(OF_SERVICE, endpoint, say)

@@ -210,7 +210,7 @@ def json_body(random: Random) -> bytes:
 def _value(random: Random) -> Any:
     if random.random() < 0.95:
         return random.uniform(0, 1000)
-    odd = (
+    odd: tuple[Any, ...] = (
         None,
         True,
         "1",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 START_SECONDS = 120.0
 
+EXPECTED = "ScoringTimeoutError"
+"""What a request with a header x-scoring-timeout-ms may cause."""
+
 SCRIPT = """
 from azureml_inference_server_http.api.aml_request import rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
@@ -42,7 +45,10 @@ def run(request):
 
 @dataclass(frozen=True)
 class Held:
-    """What the processes of a service hold. Memory in MB, each process's private part and its share of the rest."""
+    """What the processes of a service hold. Memory is their anonymous part, in MB.
+
+    Their share of libraries is left out: it grows when others who have the same loaded end.
+    """
 
     memory_mb: float
     descriptors: int
@@ -70,9 +76,9 @@ class Service:
         for pid in pids:
             with contextlib.suppress(OSError, ProcessLookupError):
                 told = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-                memory += int(re.search(r"^Pss:\s+(\d+)", told, re.MULTILINE)[1])  # type: ignore[index]
-                descriptors += len(os.listdir(f"/proc/{pid}/fd"))
-                threads += len(os.listdir(f"/proc/{pid}/task"))
+                memory += int(re.search(r"^Anonymous:\s+(\d+)", told, re.MULTILINE)[1])  # type: ignore[index]
+                descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+                threads += sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
         rows = Path(f"/proc/{self.process.pid}/net/tcp").read_text("ascii").splitlines()[1:]
         own = f":{self.port:04X}"
         connections = sum(row.split()[1].endswith(own) and row.split()[3] == "01" for row in rows)
@@ -98,13 +104,16 @@ class Service:
         return status == 200 and json.loads(answer) == json.loads(self.expected)
 
     def faults(self) -> list[str]:
-        """Lines of the log that no input may cause."""
-        told = self.log.read_text("utf-8", "replace").splitlines()
-        return [
-            line
-            for line in told
-            if re.search(r"Traceback|Exception in ASGI|CRITICAL|Task exception|never awaited", line)
+        """What the log tells of that no input may cause. That a request's time is over is what its client asked for."""
+        told = self.log.read_text("utf-8", "replace")
+        raised = [
+            found[-1]
+            for line in re.split(r"(?m)^(?=\d{4}-\d\d-\d\dT)", told)
+            if "Traceback (" in line
+            # What was raised amid another's handling comes last.
+            and not (found := re.findall(r"(?m)^[A-Za-z_][\w.]*(?=:|$)", line) or ["?"])[-1].endswith(EXPECTED)
         ]
+        return raised + re.findall(r"Exception in .*|Fatal error.*|.*CRITICAL.*|.*never awaited.*|.*Warning: .*", told)
 
 
 @contextlib.contextmanager

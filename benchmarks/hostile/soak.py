@@ -1,8 +1,8 @@
 """`python -m benchmarks.hostile.soak --minutes M`: mixed traffic with clients that behave badly; does anything grow?
 
-Two services get it at once: a generated bundle and an entry script whose answers can be made piece by piece. Memory, file
-descriptors and threads are sampled from outside. Tasks of the event loop cannot be seen from there; each belongs to a
-connection or a request, so that in the end, when there are none, the descriptors and the memory tell of those left.
+Two services get it at once: a generated bundle and an entry script whose answers can be made piece by piece. Memory,
+file descriptors and threads are sampled from outside. Tasks of the event loop cannot be seen from there; each belongs
+to a connection or a request, so that in the end the descriptors and the memory tell of those left.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Client:
 
     def __init__(self, served: Service, seed: str, seen: Seen) -> None:
         self._served = served
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311 - the same traffic each time
         self._seen = seen
         self._infer = f"/v2/models/{served.name}/infer"
 
@@ -153,7 +153,7 @@ class Client:
         await reader.read(100)
         writer.transport.abort()
 
-    def _expect(self, right: bool, answer: bytes) -> None:  # noqa: FBT001 - what is expected
+    def _expect(self, right: bool, answer: bytes) -> None:
         if not right:
             self._seen.wrong.append(repr(answer[:300]))
 
@@ -218,10 +218,12 @@ def _verdict(served: Service, rest: Held, seen: Seen) -> str:
         time.sleep(0.1)
     hourly, grown = seen.slope()
     counts = ", ".join(f"{kind} {number}" for kind, number in sorted(seen.counts.items()))
+    first = seen.samples[0][1]
     line = (
-        f"{served.name or 'script'}: {seen.counts.total()} requests ({counts}); memory {hourly:+.2f} MB/h ({grown:+.2f} MB over "
-        f"the span, {seen.samples[0][1].memory_mb:.1f} -> {after.memory_mb:.1f} MB), descriptors {rest.descriptors} -> "
-        f"{after.descriptors}, threads {rest.threads} -> {after.threads}, connections left {after.connections}"
+        f"{served.name or 'script'}: {seen.counts.total()} requests ({counts}); "
+        f"memory {hourly:+.2f} MB/h ({grown:+.2f} over the span, {first.memory_mb:.1f} -> {after.memory_mb:.1f} MB), "
+        f"descriptors {rest.descriptors} -> {after.descriptors}, threads {rest.threads} -> {after.threads}, "
+        f"connections left {after.connections}"
     )
     faults = [*seen.wrong, *served.faults()]
     if not served.right():

@@ -34,7 +34,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 """Docker's predefined build arguments: they are in no image and no history."""
 
 
-EXTRAS = {"batch": ("batch", "abfs"), "entra": ("entra",)}
+EXTRAS = {"batch": ("batch", "abfs"), "entra": ("entra",), "telemetry": ("otel", "azure-monitor")}
 """The extras of this package that an image for more than scoring has."""
 
 
@@ -129,10 +129,11 @@ def make_context(
     base_image: str | None = None,
     batch: bool = False,
     entra: bool = False,
+    telemetry: bool = False,
 ) -> Context:
     """Lay out the build of a verified bundle; with `batch`, of an image that also does batch jobs.
 
-    With `entra`, it can check an issuer's tokens.
+    With `entra`, it can check an issuer's tokens; with `telemetry`, send traces by OTLP and to Application Insights.
 
     Raises UsageError for a tag or base image that is none, VersionSkewError for a base image whose name says
     that its Python is not the one the model was made with.
@@ -159,7 +160,10 @@ def make_context(
             "io.scorewright.bundle.version": manifest.version,
             "io.scorewright.bundle.sha256": bundle.digest,
         },
-        _files(bundle, [name for name, asked in (("batch", batch), ("entra", entra)) if asked]),
+        _files(
+            bundle,
+            [name for name, asked in (("batch", batch), ("entra", entra), ("telemetry", telemetry)) if asked],
+        ),
     )
 
 

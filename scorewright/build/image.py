@@ -82,6 +82,7 @@ def build(
     tag: str | None = None,
     base_image: str | None = None,
     batch: bool = False,
+    telemetry: bool = False,
     progress: Progress | None = None,
 ) -> Image:
     """Build the image that serves a bundle; with `batch`, one that also does batch jobs.
@@ -90,7 +91,7 @@ def build(
     another Python than the model was made with, DockerError if there is no engine or a step fails.
     """
     verified = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    return run(make_context(verified, tag=tag, base_image=base_image, batch=batch), progress)
+    return run(make_context(verified, tag=tag, base_image=base_image, batch=batch, telemetry=telemetry), progress)
 
 
 def run(context: Context, progress: Progress | None = None) -> Image:

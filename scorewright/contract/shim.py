@@ -16,27 +16,41 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
+from scorewright.contract.monitoring import BasicCorrelationContext, CorrelationContext, collector_class
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+
+    from scorewright.contract.monitoring import Collect
 
 _REAL = "azureml_inference_server_http"
 _OLDER = "azureml.contrib.services"
 _REQUESTED = "_rawHttpRequested"
 """The name under which Azure's own modules remember that @rawhttp was used."""
 
-_PACKAGES = {_REAL, f"{_REAL}.api", "azureml", "azureml.contrib", _OLDER}
+_MONITORING = "azureml.ai.monitoring"
+_PACKAGES = {_REAL, f"{_REAL}.api", "azureml", "azureml.contrib", _OLDER, "azureml.ai", _MONITORING}
 _HOMES = {
     f"{_REAL}.api.aml_request": "request",
     f"{_REAL}.api.aml_response": "response",
     f"{_REAL}.log_config": "log",
     f"{_OLDER}.aml_request": "request",
     f"{_OLDER}.aml_response": "response",
+    _MONITORING: "monitoring",
+    f"{_MONITORING}.collector": "monitoring",
+    f"{_MONITORING}.context": "monitoring",
 }
 
 
-def provide() -> None:
-    """Make the modules importable where they are not installed. What is installed is found before and left alone."""
+def provide(collect: Collect | None = None) -> None:
+    """Make the modules importable where they are not installed. What is installed is found before and left alone.
+
+    But for `azureml.ai.monitoring` if there is a `collect`: that is given what scripts collect, where Azure's would
+    send it to a process that only Azure's images have.
+    """
+    if collect is not None:
+        sys.meta_path.insert(0, _MonitoringFinder(collect))
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
     for home, content in _HOMES.items():
@@ -63,7 +77,25 @@ class _Finder(MetaPathFinder):
         return None
 
 
+class _MonitoringFinder(MetaPathFinder):
+    """First on sys.meta_path, for one package."""
+
+    def __init__(self, collect: Collect) -> None:
+        self._collect = collect
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        del path, target
+        if _HOMES.get(fullname) == "monitoring":
+            return ModuleSpec(fullname, _Loader(self._collect), is_package=fullname in _PACKAGES)
+        return None
+
+
 class _Loader(Loader):
+    def __init__(self, collect: Collect | None = None) -> None:
+        self._collect = collect
+
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
         content = _HOMES.get(name)
@@ -74,6 +106,9 @@ class _Loader(Loader):
             sys.modules[name] = importlib.import_module(name.replace(_OLDER, f"{_REAL}.api"))
         elif content == "request":
             _fill_request(module)
+        elif content == "monitoring":
+            contexts = {kind.__name__: kind for kind in (CorrelationContext, BasicCorrelationContext)}
+            module.__dict__.update(Collector=collector_class(self._collect), **contexts)
         elif content == "response":
             _fill_response(module)
         else:

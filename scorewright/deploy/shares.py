@@ -33,7 +33,7 @@ def require_whole(shares: Mapping[str, int], *, or_none: bool = False) -> None:
     """Raises UsageError unless the shares are 100 together, or, if `or_none`, 0: an endpoint that answers nobody."""
     total = sum(shares.values())
     if min(shares.values(), default=0) < 0 or total not in ((0, 100) if or_none else (100,)):
-        said = " + ".join(map(str, shares.values()))
+        said = " + ".join(map(str, shares.values())) or "none"
         raise UsageError(
             f"The shares are {total} together ({said}); they must be 100{' or 0' if or_none else ''}.", hint=HINT
         )

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from scorewright import versions
 from scorewright.bundle import Bundle
+from scorewright.difference import difference
 from scorewright.errors import BundleError, CheckFailedError, ScorewrightError
 from scorewright.score.batch_file import batch_rows, table_rows, write_batch_file
-from scorewright.score.compare import difference
 from scorewright.score.mixed_requests import BAD_REQUEST, mixed_requests
 from scorewright.score.rehearsal import Step, rehearse
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scorewright.bundle import MANIFEST, NAME_PATTERN, Bundle, Manifest, SampleInfo, hash_files
+from scorewright.difference import difference
 from scorewright.errors import BundleError, CheckFailedError, OutputExistsError, UsageError
 from scorewright.score import openapi, render, requirements
 from scorewright.score.batch_context import is_image
 from scorewright.score.block import ALONE
-from scorewright.score.compare import difference
 from scorewright.score.loader import load_model
 from scorewright.score.mixed_requests import mixed_requests
 from scorewright.score.rehearsal import rehearse

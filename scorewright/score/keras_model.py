@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scorewright.bundle import Method, ModelInfo, Signature, TensorSpec
 from scorewright.errors import ModelError, NotFittedError, SampleError, UnsupportedModelError
 from scorewright.score.block import ALONE
-from scorewright.score.compare import json_form
+from scorewright.score.json_form import json_form
 from scorewright.score.keras_block import block_of
 from scorewright.score.spec import LoadedModel, ModelSpec
 from scorewright.versions import installed

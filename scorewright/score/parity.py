@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scorewright.bundle import MethodParity
-from scorewright.score.compare import RELATIVE
+from scorewright.difference import RELATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ from scorewright.score import probe
 from scorewright.score.batch_context import EXACT
 from scorewright.score.block import ALONE
 from scorewright.score.columns import plain_rows
-from scorewright.score.compare import json_form
 from scorewright.score.forest import forest_of
+from scorewright.score.json_form import json_form
 from scorewright.score.parts import distributions, inner
 from scorewright.score.sklearn_block import block_of, is_exact
 from scorewright.score.sklearn_sample import fitting_sample, made_sample, require_names

@@ -9,7 +9,7 @@ from typing import Any
 from scorewright.bundle import Method, Signature, TensorSpec
 from scorewright.score import probe
 from scorewright.score.columns import column_specs, frame_types, names_of, none_columns
-from scorewright.score.compare import json_form
+from scorewright.score.json_form import json_form
 from scorewright.score.parts import parts
 from scorewright.score.sklearn_sample import fitted_names
 

@@ -17,6 +17,7 @@ from scorewright.service.paths import Paths
 from scorewright.service.protocols import azureml
 from scorewright.service.refusal import ServiceMessage, refusal
 from scorewright.service.swagger_route import SwaggerRoute
+from scorewright.service.tracing import UNTRACED
 from scorewright.service.v2_route import is_v2
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scorewright.service.protocols.cors import Cors
     from scorewright.service.score_route import ScoreRoute
     from scorewright.service.target import Target
+    from scorewright.service.tracing import Tracer
     from scorewright.service.v2_route import V2Route
 
 JSON = "application/json"
@@ -45,6 +47,10 @@ class ServiceReady(BaseModel):
     """Requests are scored."""
 
     status: Literal["ready"] = "ready"
+    reload: Annotated[
+        Literal["under way", "refused"] | None,
+        Field(description="How the last reload fares, unless it was done. What was loaded before it is served."),
+    ] = None
     scorers: Annotated[int, Field(description="Scorers that are alive and have finished init().")]
 
 
@@ -65,6 +71,7 @@ class App:
         own_headers: azureml.Headers,
         cors: Cors | None,
         gate: Gate | None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._score = score
         self._v2 = v2
@@ -74,6 +81,7 @@ class App:
         self._own = own_headers
         self._cors = cors
         self._gate = gate
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -84,6 +92,13 @@ class App:
         if self._cors is not None:
             own = self._paths.methods(path) if is_batch(path) else ()
             send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"], own))
+        if self._tracer is None or path in UNTRACED:
+            await self._route(scope, receive, send)
+        else:
+            await self._tracer(self._route, scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
         if self._gate is not None and await self._gate.holds(scope, receive, send):
             return
         if path == "/score":
@@ -186,7 +201,8 @@ def build(
         """200 once init() is done and while a scorer is alive."""
         if not engine.ready:
             return refusal(503, engine.state)
-        return Response(ServiceReady(scorers=engine.scorers).model_dump_json(), media_type=JSON)
+        state = ServiceReady(scorers=engine.scorers, reload=engine.reload)
+        return Response(state.model_dump_json(exclude_none=True), media_type=JSON)
 
     metrics_route.add(app, metrics)
     batch_route.add(app, jobs)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, StreamingResponse
 
 from scorewright.errors import RequestError
@@ -142,16 +143,20 @@ def is_batch(path: str) -> bool:
 
 
 async def _body(request: Request) -> bytes:
-    """The body. Raises RequestError 413 and 415."""
+    """The body. Raises RequestError 400, 413 and 415."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A page of another origin can send anything else without asking, and a job writes files.
     if kind != JSON:
         raise RequestError(415, f"Content-Type must be {JSON}, it is {kind[:100] or 'not there'!r}.")
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise RequestError(413, f"The request body is larger than {MAX_BODY_BYTES} bytes.")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise RequestError(413, f"The request body is larger than {MAX_BODY_BYTES} bytes.")
+    except ClientDisconnect:
+        # Nobody reads this; raised on, it would be a bug in the log.
+        raise RequestError(400, "The client went away amid the body.") from None
     return body
 
 

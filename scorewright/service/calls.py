@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scorewright.service.frames import Request
     from scorewright.service.v2_calls import V2Calls
 
+    Check = Callable[[str], None]
     Context = Callable[[HttpRequest, str], AbstractContextManager[object]]
 
 
@@ -46,6 +47,7 @@ class Calls:
     def __init__(self, script: EntryScript, v2: V2Calls | None = None) -> None:
         self._script = script
         self._v2 = v2
+        self._check = None if v2 is None else v2.check
         self._context = _flask_context() if script.run_many is None else None
 
     @property
@@ -56,7 +58,7 @@ class Calls:
     def of(self, request: Request) -> Call:
         """The call of a request as it came from the front."""
         if not request.head:
-            return TextCall(self._script, request.body)
+            return TextCall(self._script, request.body, self._check)
         told = head.read(request.head)
         if self._v2 is not None and told["protocol"] == head.V2:
             return self._v2.of(told, request.body)
@@ -66,20 +68,27 @@ class Calls:
 class TextCall:
     """A request of which the script is given the body alone."""
 
-    __slots__ = ("_body", "_script", "texts")
+    __slots__ = ("_body", "_check", "_script", "texts")
 
-    def __init__(self, script: EntryScript, body: memoryview) -> None:
+    def __init__(self, script: EntryScript, body: memoryview, check: Check | None = None) -> None:
         self._script = script
         self._body = body
+        self._check = check
         self.texts: list[str] | None
         try:
-            self.texts = [decoded(body)]
+            self.texts = [self._text()]
         except RequestError:
             self.texts = None  # invoke() says why
 
+    def _text(self) -> str:
+        text = decoded(self._body)
+        if self._check is not None:
+            self._check(text)
+        return text
+
     def invoke(self) -> list[Any]:
         """Call."""
-        text = self.texts[0] if self.texts else decoded(self._body)
+        text = self.texts[0] if self.texts else self._text()
         return [self._script.run(**{self._script.form.parameters[0].name: text})]
 
     def answer(self, values: list[Any]) -> Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import select
 import socket
 from typing import TYPE_CHECKING
@@ -110,6 +112,15 @@ class Channels:
         if given is None:
             self._waiting.unregister(self._control.socket)
         elif given[2]:
-            channel = Channel(socket.socket(fileno=given[2][0]), json.loads(given[1]))
+            channel = Channel(socket.socket(fileno=_above_stdout(given[2][0])), json.loads(given[1]))
             self._fronts[channel.socket.fileno()] = channel
             self._waiting.register(channel.socket, select.POLLIN)
+
+
+def _above_stdout(descriptor: int) -> int:
+    """The same under another number, if it has that of a stdout which the script has closed: C code may print there."""
+    if descriptor > 2:
+        return descriptor
+    higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return higher

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from scorewright.errors import RequestError
 from scorewright.service import rows
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from scorewright.service.rows import RowCount
     from scorewright.service.worker import Worker
 
+REPLACED = "The model was replaced while this request was still being sent. Send it again."
+
 SCORER_DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
 
 CHECK_SECONDS = 0.05
@@ -36,6 +38,9 @@ SWEEP_SECONDS = 0.1
 
 TICK_SECONDS = 0.05
 """How often it is looked for requests whose time is over."""
+
+SLOW_SECONDS = 30.0
+"""How long an engine that is replaced waits for the rest of requests that have begun to come."""
 
 LATE_SECONDS = 0.25
 """How long past its deadline a scorer may take to say so itself, before the front does."""
@@ -54,10 +59,18 @@ class Engine:
     A free scorer takes all that waits, up to the limits of a batch, if its script has run_many, else one. Nothing
     waits for company: batches form only while every scorer is busy. They are taken in the order they came.
 
-    `starting` says that the first init() is still to be done. `counters` are told what happens.
+    An engine scores by the scorers of one loading of the model. When another takes its place, this one answers what it
+    has accepted. `starting` says that the first init() is still to be done, `reload` how the last reload fares that did
+    not succeed. `counters` are told what happens; the engine that was used `before` tells the same ones.
     """
 
-    def __init__(self, limits: Limits, count_rows: RowCount = rows.one, counters: FrontCounters | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        count_rows: RowCount = rows.one,
+        counters: FrontCounters | None = None,
+        before: Engine | None = None,
+    ) -> None:
         self.counters = counters or FrontCounters.alone()
         self._limits = limits
         self._count_rows = count_rows
@@ -65,21 +78,24 @@ class Engine:
         self._waiting: deque[Job] = deque()
         self._free: deque[Worker] = deque()
         self._busy: dict[Worker, dict[int, Job]] = {}
-        self._retired: set[Worker] = set()
-        self._room = Room(limits, self._swept, self.counters)
+        self._retired: dict[Worker, asyncio.Future[None]] = {}
+        self._room: Room = Room(limits, self._swept, self.counters, None if before is None else before._room)
+        self._told = {WAITING: 0, HANDED: 0}
         self._closed = "The service is starting: the entry script's init() has not finished."
+        self._replaced = ""
         self._handing_out = False
         self._ticking = False
         self._swept_at = float("-inf")
         self._early: list[_Early] = []
         self.starting = True
         self.draining = False
+        self.reload: Literal["under way", "refused"] | None = None
         self.script = Ready()
 
     @property
     def scorers(self) -> int:
         """How many scorers are alive and have finished init()."""
-        return len(self._free) + len(self._busy.keys() - self._retired)
+        return len(self._free) + len(self._busy.keys() - self._retired.keys())
 
     @property
     def ready(self) -> bool:
@@ -130,6 +146,7 @@ class Engine:
             raise RequestError(503, self._closed)
         now = self._loop.time()
         job = Job(place.outgoing(request_id, head, body), gone, self._loop.create_future(), now)
+        place.job = job
         self._waiting.append(job)
         self._count_waiting()
         self._hand_out_soon()
@@ -140,17 +157,36 @@ class Engine:
 
     def join(self, worker: Worker) -> None:
         """A scorer is ready."""
-        self._closed = ""
+        self._closed = self._replaced
         self.script = worker.script
         self._open()
         self._free.append(worker)
         self._hand_out_soon()
 
-    def retire(self, worker: Worker) -> None:
-        """A scorer is dying: it is given nothing more, but what it has answered may still be on its way."""
+    def retire(self, worker: Worker) -> asyncio.Future[None]:
+        """Give a scorer nothing more: it is dying, or to end. Done once it has answered all it was given.
+
+        Of one that is dying, what it has answered may still be on its way.
+        """
         if worker in self._free:
             self._free.remove(worker)
-        self._retired.add(worker)
+        answered = self._retired.setdefault(worker, self._loop.create_future())
+        if worker not in self._busy and not answered.done():
+            answered.set_result(None)
+        return answered
+
+    async def finished(self) -> None:
+        """Wait until every request is answered that was accepted before another engine took this one's place.
+
+        Those that take too long to come are refused.
+        """
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await self._room.empty()
+        except TimeoutError:
+            self._replaced = self._closed = REPLACED
+            while self._waiting or self._busy:
+                await asyncio.sleep(TICK_SECONDS)
 
     def leave(self, worker: Worker) -> None:
         """A scorer has died: what it was scoring by itself fails, what waits goes on waiting for its replacement.
@@ -159,15 +195,17 @@ class Engine:
         itself this time.
         """
         self.retire(worker)
-        self._retired.remove(worker)
         jobs = list(self._busy.pop(worker, {}).values())
+        answered = self._retired.pop(worker)
+        if not answered.done():
+            answered.set_result(None)
         if worker.begun:
             jobs = [job for job in jobs if not self._lost(job)]
             for job in jobs:
                 job.alone = True
         self._waiting.extendleft(reversed(jobs))
         self._count_waiting()
-        if self._closed:
+        if self._closed != self._replaced:
             self.close(self._closed)
         self._hand_out_soon()
 
@@ -203,7 +241,7 @@ class Engine:
                 self.counters.words[TIMEOUTS] += 1
             if answer.more:
                 job = jobs[answer.number]
-                job.stream = Stream(worker, answer.number)
+                job.stream = Stream(worker, answer.number, self._limits.worker_silence)
                 if job.answer.done():
                     job.stream.cancel()
                 _settle(job, Streamed.begun(answer, job.stream))
@@ -230,6 +268,8 @@ class Engine:
             if worker not in self._retired:
                 self._free.append(worker)
                 self._hand_out()
+            elif not (answered := self._retired[worker]).done():
+                answered.set_result(None)
 
     def _hand_out_soon(self) -> None:
         # Once per turn of the event loop, after every request that arrived in it: they go as one batch.
@@ -258,7 +298,13 @@ class Engine:
                 job.queued = 0.0
 
     def _count_waiting(self) -> None:
-        self.counters.words[WAITING] = len(self._waiting) + len(self._early)
+        self._tell(WAITING, len(self._waiting) + len(self._early))
+
+    def _tell(self, word: int, count: int) -> None:
+        """Count what is true of this engine at the moment into what is true of the front."""
+        if count != self._told[word]:
+            self.counters.words[word] += count - self._told[word]
+            self._told[word] = count
 
     def _batch(self, most: int) -> list[Job]:
         """What one scorer is given: requests in the order they came, until the next would be too many."""
@@ -282,12 +328,13 @@ class Engine:
             else:
                 size = len(job.outgoing.body)
             self._waiting.popleft()
-            job.taken = now
             batch.append(job)
             if job.alone:
                 break
+        taken = time.monotonic()
         for job in batch:
-            job.shared = len(batch) > 1
+            job.batch = len(batch)
+            job.taken = taken
         return batch
 
     def _has_left(self, job: Job, now: float) -> bool:
@@ -316,7 +363,7 @@ class Engine:
             return True
         if job.stream is None and now >= job.deadline:
             _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
-        elif job.shared and job.stream is None:
+        elif job.batch > 1 and job.stream is None:
             return False
         elif now - job.taken >= self._limits.worker_silence:
             _fail(job, RequestError(500, f"Scoring took longer than {self._limits.worker_silence} s.", failed=True))
@@ -342,7 +389,7 @@ class Engine:
                     self._is_over(job, now)
                 elif now > job.deadline + LATE_SECONDS:
                     _fail(job, self._timeout(job.outgoing.budget_ms / 1000))
-        self.counters.words[HANDED] = handed
+        self._tell(HANDED, handed)
         self._ticking = bool(self._waiting or self._busy)
         if self._ticking:
             self._loop.call_later(TICK_SECONDS, self._tick)
@@ -374,6 +421,7 @@ class Engine:
 
 def _settle(job: Job, answer: Scored) -> None:
     if not job.answer.done():
+        job.answered = time.monotonic()
         job.answer.set_result(answer)
 
 

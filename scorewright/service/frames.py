@@ -5,17 +5,23 @@
     READY    scorer to front   JSON: what the script is like
     FAILED   scorer to front   JSON: message and hint of the error that ended the start
     SCORE    front to scorer   count u32 · count x (id length u16 · head length u32 · body length u32 ·
-                               deadline f64 · budget f64) · count x (id · head · body)
+                               deadline f64 · budget f64 · trace length u8) · count x (id · head · body · trace)
     SCORED   scorer to front   count u32 · count x (number u32 · status u16 · flags u8 · milliseconds f64 ·
                                headers length u32 · body length u32) · count x (headers · body)
     PIECE    scorer to front   number u32 · last u8 · body
     CANCEL   front to scorer   number u32
     CHANNEL  main to scorer    JSON: the number of one more front; the descriptor of a socket to it comes along
-    SERVE    main to front     JSON: the settings
-    SCORER   main to front     JSON: its number, what the script is like; the descriptors of a socket to it and of its
-                               status come along
+    SERVE    main to front     JSON: the settings, and what is served
+    SCORER   main to front     JSON: its number and its generation, what the script is like; the descriptors of a socket
+                               to it and of its status come along
+    RETIRE   main to front     JSON: the number of a scorer: give it nothing more, hang up once it has answered; DONE
     GONE     main to front     JSON: the number of a scorer that has ended
-    CLOSED   main to front     JSON: why no scorer can be had
+    CLOSED   main to front     JSON: a generation, and why no scorer of it can be had
+    PREPARE  main to front     JSON: a generation, and what it serves: be ready for it, beside what is served
+    SWAP     main to front     JSON: a generation: serve it from now on; DONE
+    FINISH   main to front     JSON: a generation that was served: answer what it has accepted; DONE
+    DROP     main to front     JSON: a generation that was prepared, and is not to be served
+    DONE     front to main     JSON: the ticket of what it was told and has done
     DRAIN    main to front     nothing: answer what has been accepted, then end
     HURRY    main to front     nothing: end now
 
@@ -23,8 +29,9 @@ All numbers are big-endian. A deadline is time.monotonic()'s, a budget the milli
 infinite where there is none. A SCORE is answered by one SCORED or by several, until every number has its answer: what
 has been scored is out of the scorer before the next request can kill it. Bodies cross unparsed.
 
-The head of a request is empty where the body is all that is needed, else JSON. An answer flagged as `more` goes on in
-PIECEs until one is the LAST, or says that the script BROKE; CANCEL asks to make no more of them.
+The head of a request is empty where the body is all that is needed, else JSON; its trace is a traceparent (W3C Trace
+Context), or empty. An answer flagged as `more` goes on in PIECEs until one is the LAST, or says that the script BROKE;
+CANCEL asks to make no more of them.
 """
 
 from __future__ import annotations
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 _HEAD = struct.Struct("!BQ")
 HEAD_BYTES = _HEAD.size
 _COUNT = struct.Struct("!I")
-_REQUEST = struct.Struct("!HIIdd")
+_REQUEST = struct.Struct("!HIIddB")
 _SCORED = struct.Struct("!IHBdII")
 _PIECE = struct.Struct("!IB")
 _FAILED, _MORE, _LATE = 1, 2, 4
@@ -73,6 +80,12 @@ class Kind(IntEnum):
     CLOSED = 12
     DRAIN = 13
     HURRY = 14
+    RETIRE = 15
+    PREPARE = 16
+    SWAP = 17
+    FINISH = 18
+    DROP = 19
+    DONE = 20
 
 
 class End(IntEnum):
@@ -98,23 +111,25 @@ class Ready(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """One request as the front gives it: its id, its head, its body, and by when it must be answered."""
+    """One request as the front gives it: its id, its head, its body, by when it must be answered, and its trace."""
 
     id: bytes
     head: bytes
     body: bytes
     deadline: float = math.inf
     budget_ms: float = math.inf
+    trace: bytes = b""
 
 
 class Request(NamedTuple):
-    """One request as the scorer gets it: its id, its head, its undecoded body, and by when it must be answered."""
+    """One request as the scorer gets it: its id, head, undecoded body, by when it must be answered, and its trace."""
 
     id: str
     head: memoryview
     body: memoryview
     deadline: float = math.inf
     budget_ms: float = math.inf
+    trace: str = ""
 
 
 class Scored(NamedTuple):
@@ -162,9 +177,9 @@ def pack_requests(requests: Sequence[Outgoing]) -> list[bytes]:
     """One SCORE frame, in pieces to be written one after another; the bodies are not copied."""
     sizes = []
     pieces = [b""]
-    for request_id, head, body, deadline, budget_ms in requests:
-        sizes.append(_REQUEST.pack(len(request_id), len(head), len(body), deadline, budget_ms))
-        pieces += (request_id, head, body)
+    for request_id, head, body, deadline, budget_ms, trace in requests:
+        sizes.append(_REQUEST.pack(len(request_id), len(head), len(body), deadline, budget_ms, len(trace)))
+        pieces += (request_id, head, body, trace)
     total = _COUNT.size + _REQUEST.size * len(requests) + sum(map(len, pieces))
     pieces[0] = _HEAD.pack(Kind.SCORE, total) + _COUNT.pack(len(requests)) + b"".join(sizes)
     return pieces
@@ -176,12 +191,16 @@ def unpack_requests(payload: bytes) -> list[Request]:
     (count,) = _COUNT.unpack_from(view)
     at = _COUNT.size + _REQUEST.size * count
     requests = []
-    for id_length, head_length, body_length, deadline, budget_ms in _REQUEST.iter_unpack(view[_COUNT.size : at]):
+    for id_length, head_length, body_length, deadline, budget_ms, trace_length in _REQUEST.iter_unpack(
+        view[_COUNT.size : at]
+    ):
         head = at + id_length
         body = head + head_length
         end = body + body_length
-        requests.append(Request(str(view[at:head], "latin-1"), view[head:body], view[body:end], deadline, budget_ms))
-        at = end
+        trace = str(view[end : end + trace_length], "latin-1") if trace_length else ""
+        request_id = str(view[at:head], "latin-1")
+        requests.append(Request(request_id, view[head:body], view[body:end], deadline, budget_ms, trace))
+        at = end + trace_length
     return requests
 
 

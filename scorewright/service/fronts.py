@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorewright.service import frames
 from scorewright.service.child import Child, outcome
-from scorewright.service.frames import Kind
+from scorewright.service.frames import Frames, Kind
 from scorewright.service.scorer_process import MAIN_FRONT
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from scorewright.service.counters import Counters
     from scorewright.service.scorer_process import ScorerProcess
     from scorewright.service.settings import Settings
+    from scorewright.service.target import Target
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 10.0
@@ -29,6 +31,12 @@ LONGEST_WAIT_SECONDS = 10.0
 
 UP_SECONDS = 5.0
 """A front that lived longer than this did come up."""
+
+SWAP_SECONDS = 10.0
+"""How long a front may take to serve what it has been prepared for."""
+
+FIRST_GENERATION = 0
+"""The number of what is served from the start on; each reload that gets as far as its scorers has one of its own."""
 
 OBEY_SECONDS = 3.0
 """How long a front that is told to end at once may take."""
@@ -42,15 +50,32 @@ class _FrontProcess:
         self._control = control
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
+        self._tickets = itertools.count()
+        self._asked: dict[int, asyncio.Future[None]] = {}
+        self._frames = Frames()
+        self._loop.add_reader(control, self._hear)
 
     @classmethod
-    def spawn(cls, number: int, address: Address, settings: Settings, counters: Counters) -> _FrontProcess:
+    def spawn(
+        cls,
+        number: int,
+        address: Address,
+        settings: Settings,
+        counters: Counters,
+        served: Mapping[str, Any],
+        logger: logging.Logger,
+    ) -> _FrontProcess:
         """Start the process and tell it what to serve where. Raises OSError if it cannot start."""
         control, controlled = socket.socketpair()
         with controlled:
             given = [controlled.fileno(), counters.descriptor]
             try:
-                child = Child.spawn("scorewright.service.front_process", given, os.environ)
+                child = Child.spawn(
+                    "scorewright.service.front_process",
+                    given,
+                    os.environ,
+                    logger if settings.log_format == "json" else None,
+                )
             except OSError:
                 control.close()
                 raise
@@ -58,7 +83,7 @@ class _FrontProcess:
         front = cls(child, control)
         host, ports = address
         told = {"number": number, "host": host, "ports": ports, "settings": settings.told()}
-        front.tell(Kind.SERVE, told)
+        front.tell(Kind.SERVE, {**told, **served})
         return front
 
     def tell(self, kind: Kind, content: object = None, given: Sequence[int] = ()) -> None:
@@ -67,14 +92,42 @@ class _FrontProcess:
         if len(self._unsent) == 1:
             self._send()
 
+    def ask(self, kind: Kind, content: Mapping[str, Any]) -> asyncio.Future[None]:
+        """Tell it to do something; done once it has, or is gone."""
+        ticket = next(self._tickets)
+        self._asked[ticket] = self._loop.create_future()
+        self.tell(kind, {**content, "ticket": ticket})
+        return self._asked[ticket]
+
     def close(self) -> None:
         """Hang up, by which it ends at once."""
+        for ticket in list(self._asked):
+            self._done(ticket)
+        self._loop.remove_reader(self._control)
         self._loop.remove_writer(self._control)
         for _, descriptors in self._unsent:
             for descriptor in descriptors:
                 os.close(descriptor)
         self._unsent.clear()
         self._control.close()
+
+    def _hear(self) -> None:
+        try:
+            data = self._control.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            # It is gone; whoever keeps it will see.
+            self._loop.remove_reader(self._control)
+        for _, payload in self._frames.feed(data):
+            self._done(json.loads(payload))
+
+    def _done(self, ticket: int) -> None:
+        asked = self._asked.pop(ticket, None)
+        if asked is not None and not asked.done():
+            asked.set_result(None)
 
     def _send(self) -> None:
         while self._unsent:
@@ -100,41 +153,125 @@ Address = tuple[str, list[int]]
 """A host, and the ports on it."""
 
 
+class _Introduced(NamedTuple):
+    """What the fronts know of a scorer."""
+
+    number: int
+    generation: int
+
+
+class Audience:
+    """What the pool of one generation tells the fronts. It is that pool's audience."""
+
+    def __init__(self, fronts: Fronts, generation: int) -> None:
+        self._fronts = fronts
+        self._generation = generation
+
+    def joined(self, scorer: ScorerProcess) -> None:
+        """Audience."""
+        self._fronts.joined(self._generation, scorer)
+
+    def retired(self, scorer: ScorerProcess) -> Awaitable[object]:
+        """Audience."""
+        return self._fronts.retired(scorer)
+
+    def left(self, scorer: ScorerProcess) -> None:
+        """Audience."""
+        self._fronts.left(scorer)
+
+    def closed(self, reason: str) -> None:
+        """Audience."""
+        self._fronts.closed(self._generation, reason)
+
+
 class Fronts:
-    """Keeps `count` further fronts alive, and tells them of the scorers. It is the pool's audience."""
+    """Keeps `count` further fronts alive, and tells them what is served and of the scorers.
+
+    What is served has a number, its generation: the scorers of one are never used for what came to another.
+    """
 
     def __init__(
-        self, count: int, settings: Settings, address: Address, logger: logging.Logger, counters: Counters
+        self,
+        count: int,
+        settings: Settings,
+        address: Address,
+        target: Target,
+        logger: logging.Logger,
+        counters: Counters,
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._address = address
         self._log = logger
-        self._scorers: dict[ScorerProcess, int] = {}
+        self._scorers: dict[ScorerProcess, _Introduced] = {}
+        self._retired: dict[ScorerProcess, int] = {}
         self._numbers = itertools.count()
-        self._reason: str | None = None
+        self._current = FIRST_GENERATION
+        self._targets = {FIRST_GENERATION: target.told()}
+        self._reasons: dict[int, str] = {}
+        self._reload: str | None = None
         self._ending = False
         self._alive: dict[int, _FrontProcess] = {}
         self._lost = False
         self._tasks = [asyncio.create_task(self._keep(MAIN_FRONT + 1 + place)) for place in range(count)]
 
-    def joined(self, scorer: ScorerProcess) -> None:
-        """Audience."""
-        self._reason = None
-        self._scorers[scorer] = next(self._numbers)
+    def joined(self, generation: int, scorer: ScorerProcess) -> None:
+        """A scorer of a generation is ready."""
+        self._reasons.pop(generation, None)
+        self._scorers[scorer] = _Introduced(next(self._numbers), generation)
         for number in self._alive:
             self._introduce(number, scorer)
 
+    def retired(self, scorer: ScorerProcess) -> Awaitable[object]:
+        """A scorer is to be given nothing more; done once each front has hung up on it."""
+        introduced = self._scorers.pop(scorer, None)
+        if introduced is None:
+            return _all([])
+        self._retired[scorer] = introduced.number
+        return self._ask_all(Kind.RETIRE, {"number": introduced.number})
+
     def left(self, scorer: ScorerProcess) -> None:
-        """Audience."""
-        number = self._scorers.pop(scorer, None)
+        """A scorer has ended."""
+        introduced = self._scorers.pop(scorer, None)
+        number = self._retired.pop(scorer, None) if introduced is None else introduced.number
         if number is not None:
             self._tell_all(Kind.GONE, number)
 
-    def closed(self, reason: str) -> None:
-        """Audience."""
-        self._reason = reason
-        self._tell_all(Kind.CLOSED, reason)
+    def closed(self, generation: int, reason: str) -> None:
+        """No scorer of a generation can be had for now."""
+        self._reasons[generation] = reason
+        self._tell_all(Kind.CLOSED, {"generation": generation, "reason": reason})
+
+    def prepare(self, generation: int, target: Target) -> None:
+        """Have them ready for another target, beside what is served."""
+        self._targets[generation] = target.told()
+        self._reload = "under way"
+        self._tell_all(Kind.PREPARE, {"generation": generation, "target": self._targets[generation]})
+
+    async def swap(self, generation: int) -> None:
+        """Have them serve what they are prepared for; returns once all do. One that does not obey is ended."""
+        former, self._current, self._reload = self._current, generation, None
+        del self._targets[former]
+        asked = {front.ask(Kind.SWAP, {"generation": generation}): front for front in self._alive.values()}
+        if asked:
+            _, disobedient = await asyncio.wait(asked, timeout=SWAP_SECONDS)
+            for one in disobedient:
+                self._log.error("Front %d is ended: it still serves what has been replaced.", asked[one].child.pid)
+                asked[one].child.kill()
+            await asyncio.wait(asked)
+
+    def finish(self, generation: int) -> Awaitable[object]:
+        """Have them answer what they accepted for a generation that was served; done once they have."""
+        return self._ask_all(Kind.FINISH, {"generation": generation})
+
+    def drop(self, generation: int) -> None:
+        """A reload has been refused, and what was prepared for it, if anything was, will not be served."""
+        self._targets.pop(generation, None)
+        self._reload = "refused"
+        self._tell_all(Kind.DROP, generation)
+
+    def _ask_all(self, kind: Kind, content: Mapping[str, Any]) -> Awaitable[object]:
+        return _all([front.ask(kind, content) for front in self._alive.values()])
 
     async def drained(self, hurry: asyncio.Event) -> bool:
         """Have them answer what they have accepted and end; at once, when told to hurry. Whether all was answered."""
@@ -187,14 +324,26 @@ class Fronts:
     async def _life(self, number: int) -> str:
         """From the start to the end of one front; how it ended, in words."""
         try:
-            front = _FrontProcess.spawn(number, self._address, self._settings, self._counters)
+            front = _FrontProcess.spawn(
+                number,
+                self._address,
+                self._settings,
+                self._counters,
+                {"generation": self._current, "target": self._targets[self._current], "reload": self._reload},
+                self._log,
+            )
         except OSError as error:
             return f"A front cannot be started: {error}"
         self._alive[number] = front
-        if self._reason is not None:
-            front.tell(Kind.CLOSED, self._reason)
-        for scorer in self._scorers:
-            self._introduce(number, scorer)
+        for generation, target in self._targets.items():
+            if generation != self._current:
+                front.tell(Kind.PREPARE, {"generation": generation, "target": target})
+            if generation in self._reasons:
+                front.tell(Kind.CLOSED, {"generation": generation, "reason": self._reasons[generation]})
+        for scorer, introduced in self._scorers.items():
+            # What has been replaced is finished by those who began with it.
+            if introduced.generation in self._targets:
+                self._introduce(number, scorer)
         await asyncio.wait({front.child.exit})
         code = front.child.exit.result()
         del self._alive[number]
@@ -204,9 +353,15 @@ class Fronts:
         return f"Front {front.child.pid} died: {outcome(code)}"
 
     def _introduce(self, number: int, scorer: ScorerProcess) -> None:
+        introduced = self._scorers[scorer]
         if scorer.link is None:
             return
         # Dying, it takes no more; the pool will say so.
         with contextlib.suppress(OSError), scorer.connect(number) as connection:
-            told = {"number": self._scorers[scorer], "script": scorer.link.script._asdict()}
+            told = {**introduced._asdict(), "script": scorer.link.script._asdict()}
             self._alive[number].tell(Kind.SCORER, told, [connection.fileno(), scorer.status.descriptor])
+
+
+async def _all(asked: Sequence[asyncio.Future[None]]) -> None:
+    if asked:
+        await asyncio.wait(asked)

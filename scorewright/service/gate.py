@@ -135,7 +135,7 @@ class Gate(Route):
             await self._answer(send, ids, status, headers, body)
         else:
             await self._refuse_unread(receive, send, ids, headers, body, status=status)
-        self._log_access(scope, ids, status, begun, len(body))
+        self._log_access(scope, ids, status, begun, len(body), None)
 
 
 def readable(path: str) -> bool:

@@ -1,26 +1,27 @@
 """uvicorn's HTTP protocol, held to limits, with our shape of errors and each answer written to the socket at once.
 
-What uvicorn and its parser leave open, and is closed here: headers of any size, clients of any slowness, pipelined requests
-of any number, trailers that become headers, a body behind `Upgrade` that is read as a request of its own, transfer
-codings that nobody undoes, and a refusal that overtakes the answers before it.
+What uvicorn and its parser leave open, and is closed here: headers of any size, clients of any slowness, pipelined
+requests of any number, trailers that become headers, a body behind `Upgrade` that is read as a request of its own,
+transfer codings that nobody undoes, and a refusal that overtakes the answers before it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scorewright.service.joined_writes import JoinedWrites
 from scorewright.service.protocols import azureml
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from scorewright.service.http_limits import HttpLimits
@@ -52,12 +53,12 @@ class _Refused(Exception):  # noqa: N818 - it ends the parser's work, and is no 
 
 
 class _Flow(FlowControl):
-    """Flow control that does not read on while requests are waiting for their turn, whatever the one before them asks."""
+    """Flow control that does not read on while requests wait for their turn, whatever the one before them asks."""
 
     held = False
 
     def resume_reading(self) -> None:
-        if not self.held:
+        if self.read_paused and not self.held:
             super().resume_reading()
 
 
@@ -84,7 +85,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """asyncio.Protocol."""
-        super().connection_made(JoinedWrites(transport, self.loop.call_soon))
+        super().connection_made(JoinedWrites(transport, self.loop))
         self.flow = _Flow(self.transport)
         most = self._limits.connections
         if len(self.connections) > most:
@@ -107,21 +108,28 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         begun, received = self._reading, self._received
-        self._long = len(data) > self._limits.header_bytes or begun is Reading.HEAD
+        self._long = begun is Reading.HEAD or len(data) > self._limits.header_bytes
         try:
-            self._feed(data)
-            if self._reading is Reading.HEAD:
-                # Of the first piece it is not known where in it the head began.
-                self._head_bytes += len(data) if begun is Reading.HEAD else 0
-                if self._head_bytes > self._limits.header_bytes:
-                    self._refuse(431, self._too_long())
-            elif begun is Reading.BODY and self._reading is Reading.BODY:
-                self._overhead += len(data) - (self._received - received)
-                if self._overhead > self._limits.header_bytes + OVERHEAD * self._received:
-                    self._refuse(431, f"What comes beside the body is longer than {self._limits.header_bytes} bytes.")
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as told:
+            self._feed_on(data[told.args[0] :])
         except httptools.HttpParserError:
-            if not self._deaf:
-                self._refuse(*self._refusal)
+            self._stopped()
+        if self._reading is not Reading.NOTHING:
+            self._weigh(len(data), begun, received)
+
+    def _weigh(self, size: int, begun: Reading, received: int) -> None:
+        """Count what has come of a request that is not whole: so many bytes, since it was at `begun`."""
+        most = self._limits.header_bytes
+        if self._reading is Reading.HEAD:
+            # Of the first piece it is not known where in it the head began.
+            self._head_bytes += size if begun is Reading.HEAD else 0
+            if self._head_bytes > most and not self._deaf:
+                self._refuse(431, self._too_long())
+        elif begun is Reading.BODY:
+            self._overhead += size - (self._received - received)
+            if self._overhead > most + OVERHEAD * self._received and not self._deaf:
+                self._refuse(431, f"What comes beside the body is longer than {most} bytes.")
 
     def on_message_begin(self) -> None:
         """httptools: a request begins."""
@@ -160,7 +168,9 @@ class HttpProtocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         self._reading = Reading.BODY
-        if self.pipeline:
+        if not self.pipeline:
+            self._running = self.cycle
+        else:
             self.flow.held = True
             if len(self.pipeline) > PIPELINED:
                 self.pipeline.popleft()
@@ -172,15 +182,25 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """httptools: some of the body."""
+        cycle = self.cycle
         self._received += len(body)
-        super().on_body(body)
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """httptools: the request is whole."""
-        if self.parser.should_upgrade():
+        if self._reading is Reading.HEAD:
+            # An upgrade: the same comes again without it.
             return
         self._reading = Reading.NOTHING
-        super().on_message_complete()
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """uvicorn: a request is answered; the next may have come already."""
@@ -189,6 +209,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self.pipeline:
             cycle, app = self.pipeline.pop()
+            self._running = cycle
             self.flow.held = bool(self.pipeline)
             self._start_asgi_task(cycle, app)
         elif self._last_words:
@@ -205,7 +226,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _stage_now(self) -> tuple[tuple[object, ...], float]:
         """What the connection waits for, and how long it may."""
-        limits, cycle = self._limits, self.cycle
+        limits = self._limits
+        cycle: RequestResponseCycle | None = self.cycle
         if self._ended:
             return ("ended",), LINGER_SECONDS
         unsent = self.transport.get_write_buffer_size()
@@ -213,7 +235,7 @@ class HttpProtocol(HttpToolsProtocol):
             return ("sending", unsent), limits.send
         if self._reading is Reading.HEAD:
             return ("head", id(self.scope)), limits.header
-        if self._reading is Reading.BODY and (cycle is self._running or cycle.response_complete):
+        if self._reading is Reading.BODY and cycle is not None and (cycle is self._running or cycle.response_complete):
             return ("body", id(cycle)), limits.body + self._received / limits.body_rate
         if cycle is None:
             return ("new",), limits.header
@@ -233,21 +255,27 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
+    def _feed_on(self, data: bytes) -> None:
+        """Go on after an Upgrade, which may be passed over (RFC 9110, 7.8).
 
-    def _feed(self, data: bytes) -> None:
-        while data:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as told:
-                # The parser takes what follows for another protocol, the body as well (RFC 9110, 7.8: an Upgrade may be
-                # passed over). A new one is told the same without it.
-                data = data[told.args[0] :]
+        The parser takes what follows for another protocol, the body as well. A new one is told the same without it.
+        """
+        try:
+            while True:
                 self._begin_again()
-            else:
-                return
+                try:
+                    self.parser.feed_data(data)
+                except httptools.HttpParserUpgrade as told:
+                    data = data[told.args[0] :]
+                else:
+                    return
+        except httptools.HttpParserError:
+            self._stopped()
+
+    def _stopped(self) -> None:
+        """The parser reads no more: say why, unless that is known."""
+        if not self._deaf:
+            self._refuse(*self._refusal)
 
     def _begin_again(self) -> None:
         kept = [(name, value) for name, value in self.headers if name != b"upgrade"]

@@ -34,6 +34,7 @@ class HttpServer(uvicorn.Server):
         return cls(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type]
                 ws="none",
                 proxy_headers=False,

@@ -6,7 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+
+
+STALLED_SECONDS = 10.0
+"""How long a connection that is to be closed waits for a client that takes nothing of what is left to send."""
 
 
 class JoinedWrites(asyncio.Transport):
@@ -15,10 +19,11 @@ class JoinedWrites(asyncio.Transport):
     uvicorn writes an answer's head and body apart, and the system call is the dearest part of a small answer.
     """
 
-    def __init__(self, transport: asyncio.Transport, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._transport = transport
-        self._call_soon = call_soon
+        self._call_soon = loop.call_soon
+        self._call_later = loop.call_later
         self._pieces: list[Any] = []
         self._ended = False
 
@@ -50,9 +55,11 @@ class JoinedWrites(asyncio.Transport):
         return self._transport.get_write_buffer_size() + sum(map(len, self._pieces))
 
     def close(self) -> None:
-        """asyncio.BaseTransport."""
+        """asyncio.BaseTransport: what has been written is sent, as long as the client takes any of it."""
         self._flush()
         self._transport.close()
+        if left := self._transport.get_write_buffer_size():
+            self._call_later(STALLED_SECONDS, self._abort_stalled, left)
 
     def abort(self) -> None:
         """asyncio.WriteTransport."""
@@ -74,6 +81,13 @@ class JoinedWrites(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """asyncio.BaseTransport."""
         return self._transport.get_extra_info(name, default)
+
+    def _abort_stalled(self, before: int) -> None:
+        left = self._transport.get_write_buffer_size()
+        if left == before:
+            self._transport.abort()
+        elif left:
+            self._call_later(STALLED_SECONDS, self._abort_stalled, left)
 
     def _flush(self) -> None:
         if self._pieces:

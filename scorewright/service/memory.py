@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scorewright.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _MACHINE = Path("/proc/meminfo")
 
 
-def require(scorers: int, pid: int) -> None:
-    """Raise ServiceError if as many scorers as this process, which is one of them, do not fit into memory.
+def require(scorers: int, pid: int, beside: Iterable[int] = ()) -> None:
+    """Raise ServiceError if as many scorers as this process, which is one of them, do not fit beside other processes.
 
     What counts is the memory that it shares with nobody and has written to: each further one takes as much.
     """
     own, room = private(pid), available()
-    if own is not None and room is not None and own * scorers > room:
+    taken = sum(private(other) or 0 for other in beside)
+    if own is not None and room is not None and own * scorers + taken > room:
+        there = f", beside {_megabytes(taken)} of those that are still at work" if taken else ""
         raise ServiceError(
             f"worker_count is {scorers} and the first scorer has {_megabytes(own)} of its own: "
-            f"all take {_megabytes(own * scorers)}, and there are {_megabytes(room)}.",
+            f"all take {_megabytes(own * scorers)}{there}, and there are {_megabytes(room)}.",
             hint="Ask for fewer scorers, or give the container more memory.",
         )
 
@@ -27,6 +33,11 @@ def require(scorers: int, pid: int) -> None:
 def private(pid: int) -> int | None:
     """The bytes of a process that are its alone; None where the system does not tell."""
     return _field(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
+
+
+def anonymous(pid: int) -> int | None:
+    """The bytes of memory that a process has and no file backs, quick to ask for; None where it is not told."""
+    return _field(Path(f"/proc/{pid}/status"), "RssAnon:")
 
 
 def resident(pid: int) -> int:

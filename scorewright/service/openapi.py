@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,13 @@ from fastapi.openapi.utils import get_openapi
 from scorewright.errors import BundleError
 from scorewright.service import v2_openapi
 from scorewright.service.gate import OPEN
+from scorewright.service.target import OPENAPI
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from scorewright.bundle import Bundle
     from scorewright.service.target import Target
-
-FILE = "openapi.json"
 
 
 def merged(app: FastAPI, target: Target, *, guarded: bool = False) -> bytes:
@@ -26,7 +26,9 @@ def merged(app: FastAPI, target: Target, *, guarded: bool = False) -> bytes:
     Raises BundleError if the bundle's is none.
     """
     document = get_openapi(title=target.name, version=target.version, routes=app.routes)
-    described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle)
+    described = _UNKNOWN if target.bundle is None else _of_bundle(target.bundle, target.documents.get(OPENAPI))
+    # What is served is to be described anew by the next document, too.
+    described = copy.deepcopy(described)
     document["openapi"] = described.get("openapi", document["openapi"])
     document["info"] |= described.get("info", {})
     document["paths"] = {"/score": described["paths"]["/score"], **document["paths"], **v2_openapi.of_server()}
@@ -52,15 +54,11 @@ def _guard(document: dict[str, Any]) -> None:
                 operation["responses"]["401"] = {"description": "No key or token, or none that is good."}
 
 
-def _of_bundle(bundle: Bundle) -> dict[str, Any]:
-    if FILE not in bundle.manifest.files:
+def _of_bundle(bundle: Bundle, described: Any) -> dict[str, Any]:
+    if described is None:
         return _UNKNOWN
-    try:
-        described = bundle.json(FILE)
-    except ValueError as error:
-        raise BundleError(f"{bundle.path(FILE)} is not JSON: {error}.") from error
     if not isinstance(described, dict) or "/score" not in described.get("paths", {}):
-        raise BundleError(f"{bundle.path(FILE)} does not describe the path /score.")
+        raise BundleError(f"{bundle.path(OPENAPI)} does not describe the path /score.")
     return described
 
 

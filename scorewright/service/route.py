@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from scorewright.errors import RequestError
-from scorewright.service import log
+from scorewright.service import log, tracing
 from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from scorewright.service.collection import DataCollector
     from scorewright.service.engine import Engine
+    from scorewright.service.frames import Scored
     from scorewright.service.room import Place
 
 WITHOUT_BODY = frozenset((204, 304))
@@ -42,6 +44,7 @@ class Route:
         own_headers: azureml.Headers,
         log: logging.Logger,
         access: bool,
+        collector: DataCollector | None = None,
     ) -> None:
         self._engine = engine
         self._counters = engine.counters
@@ -49,6 +52,7 @@ class Route:
         self._own = own_headers
         self._log = log
         self._access = access
+        self._collector = collector
 
     async def _body(self, scope: Scope, receive: Receive, place: Place) -> bytes:
         """The body, for which there is room. Raises RequestError 413 or 429, and ClientGoneError."""
@@ -82,9 +86,14 @@ class Route:
             raise self._too_large()
         return body
 
-    def _place(self, ids: azureml.Ids) -> Place:
+    def _place(self, scope: Scope, ids: azureml.Ids) -> Place:
         """A place for the request. Raises RequestError 400 if it gives itself no time, and 429."""
-        return self._engine.place(None if ids.budget is None else azureml.budget_seconds(ids.budget))
+        place = self._engine.place(None if ids.budget is None else azureml.budget_seconds(ids.budget))
+        trace = tracing.of(scope)
+        if trace is not None:
+            place.trace = trace.traceparent
+            trace.place = place
+        return place
 
     def _too_large(self) -> RequestError:
         return RequestError(413, f"The request body is larger than {self._max_body_bytes} bytes, the service's limit.")
@@ -125,18 +134,26 @@ class Route:
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _log_access(self, scope: Scope, ids: azureml.Ids, status: int, begun: float, size: int) -> None:
+    def _collect(self, ids: azureml.Ids, body: bytes, scored: Scored) -> None:
+        """Keep what came and what was answered, if that is asked for."""
+        if self._collector is not None:
+            kind = next((value for name, value in scored.headers if name == b"content-type"), b"")
+            self._collector.exchange(ids.request_id, body, None if scored.more else scored.body, kind)
+
+    def _log_access(
+        self, scope: Scope, ids: azureml.Ids, status: int, begun: float, size: int, place: Place | None
+    ) -> None:
         """A line for a request, if that is asked for; `begun` is on the performance counter's scale."""
         if self._access:
-            self._log.info(
-                "%s %s %d %.3fms %d",
-                scope["method"],
-                log.printable(scope["raw_path"].decode("latin-1"))[:LOGGED_PATH],
-                status,
-                (time.perf_counter() - begun) * 1000,
-                size,
-                extra=log.of(ids.request_id.decode("latin-1")),
-            )
+            path = log.printable(scope["raw_path"].decode("latin-1"))[:LOGGED_PATH]
+            milliseconds = (time.perf_counter() - begun) * 1000
+            fields = {"method": scope["method"], "path": path, "status": status, "ms": round(milliseconds, 3)}
+            fields["bytes"] = size
+            if place is not None and place.job is not None:
+                fields |= place.job.times()
+            trace = tracing.of(scope)
+            extra = log.of(ids.request_id.decode("latin-1"), "" if trace is None else trace.hex_id, **fields)
+            self._log.info("%s %s %d %.3fms %d", scope["method"], path, status, milliseconds, size, extra=extra)
 
 
 def gone(receive: Receive) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from typing import TYPE_CHECKING
 
 from scorewright.contract.run_form import METHOD_NOT_ALLOWED
 from scorewright.errors import RequestError
-from scorewright.service import head
+from scorewright.service import head, log
 from scorewright.service.counters import GONE, Kind
 from scorewright.service.job import ClientGoneError
 from scorewright.service.protocols import azureml
@@ -18,6 +19,7 @@ from scorewright.service.stream import BrokenAnswerError, Streamed
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from scorewright.service.room import Place
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS"))
 
@@ -35,12 +37,13 @@ class ScoreRoute(Route):
         begun = time.perf_counter()
         ids = azureml.read_ids(scope["headers"], azureml.new_id())
         size = 0
+        place: Place | None = None
         try:
             if ids.refusal:
                 raise RequestError(431, ids.refusal)
             if ids.deprecated and not self._deprecation_told:
                 self._tell_deprecation()
-            with self._place(ids) as place:
+            with self._place(scope, ids) as place:
                 body = await self._body(scope, receive, place)
                 await self._engine.opened(place, lambda: gone(receive))
                 if scope["method"] == "OPTIONS" and not self._engine.script.any_method:
@@ -63,6 +66,7 @@ class ScoreRoute(Route):
             self._counters.words[GONE] += 1
             return
         else:
+            self._collect(ids, body, scored)
             status, size = scored.status, len(scored.body)
             headers = azureml.scored_headers(
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=scored.more
@@ -72,7 +76,7 @@ class ScoreRoute(Route):
             else:
                 self._counters.answered(Kind.SCORE, status, time.perf_counter() - begun)
                 await self._answer(send, ids, status, headers, scored.body)
-        self._log_access(scope, ids, status, begun, size)
+        self._log_access(scope, ids, status, begun, size, place)
 
     def _read(self, scope: Scope, body: bytes) -> tuple[bytes, bytes]:
         """What the scorer is given: the head of the request, if the script needs more than the body, and the body."""
@@ -107,7 +111,16 @@ class ScoreRoute(Route):
             return await self._gather(send, ids, headers, scored, begun)
         self._counters.answered(Kind.SCORE, scored.status, time.perf_counter() - begun)
         try:
-            return await self._pass_on(receive, send, ids, headers, scored)
+            async with asyncio.timeout(None) as patience:
+                scored.rest.too_slow.add_done_callback(lambda _: patience.reschedule(0))
+                return await self._pass_on(receive, send, ids, headers, scored)
+        except TimeoutError:
+            scored.rest.cancel()
+            self._log.warning(
+                "An answer is broken off: its client reads so slowly that it held its scorer up for worker_timeout.",
+                extra=log.of(ids.request_id.decode("latin-1")),
+            )
+            return 0
         except BaseException:
             # Whatever it is, nobody reads on: the scorer must not wait for that.
             scored.rest.cancel()

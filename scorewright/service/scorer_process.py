@@ -17,6 +17,7 @@ from scorewright.service.link import Link
 from scorewright.service.status import Status
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping
 
     from scorewright.service.engine import Engine
@@ -39,13 +40,18 @@ class ScorerProcess:
         self.child = child
         self.status = status
         self.link: Link | None = None
+        self.worn = asyncio.Event()
+        """Set once it has done its share: another is to take its place."""
         self._socket = ours
         self._control = control
         self._hello: asyncio.Future[tuple[Kind, bytes]] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    def spawn(cls, environment: Mapping[str, str]) -> Self:
-        """Start the process; it loads nothing before `ready()` tells it what. Raises OSError if it cannot start."""
+    def spawn(cls, environment: Mapping[str, str], logger: logging.Logger | None = None) -> Self:
+        """Start the process; it loads nothing before `ready()` tells it what. Raises OSError if it cannot start.
+
+        With a logger, what goes past its log is logged there.
+        """
         with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
             status = Status.create()
             kept.callback(status.close)
@@ -56,7 +62,7 @@ class ScorerProcess:
                 stack.enter_context(end) for stack, end in zip((kept, given), socket.socketpair(), strict=True)
             )
             descriptors = [theirs.fileno(), controlled.fileno(), status.descriptor]
-            child = Child.spawn("scorewright.service.scorer", descriptors, environment)
+            child = Child.spawn("scorewright.service.scorer", descriptors, environment, logger)
             kept.pop_all()
             return cls(child, ours, control, status)
 
@@ -111,6 +117,11 @@ class ScorerProcess:
             self.link.close()
         self._control.close()
         return self.child.exit.result()
+
+    def dismiss(self) -> None:
+        """Close its socket, by which it ends: it has nothing to do any more."""
+        if self.link is not None:
+            self.link.close()
 
     async def stop(self) -> None:
         """Close its socket, by which it ends; kill it if it does not, or is still loading."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorewright.contract.answer import PLAIN_HEADERS
 from scorewright.errors import RequestError
-from scorewright.service import frames, log
+from scorewright.service import frames, log, trace_context
 from scorewright.service.deadline import Deadline, ScoringTimeoutError
 from scorewright.service.frames import JSON_HEADERS, NOT_RETURNED, End, Kind, Piece, Scored
 from scorewright.service.protocols import azureml
@@ -39,6 +39,7 @@ class _Task(NamedTuple):
     call: Call
     deadline: float
     budget_ms: float
+    trace: str
 
 
 class Scorer:
@@ -79,14 +80,14 @@ class Scorer:
         self._working()
         try:
             tasks = [
-                _Task(number, request.id, self._calls.of(request), request.deadline, request.budget_ms)
+                _Task(number, request.id, self._calls.of(request), request.deadline, request.budget_ms, request.trace)
                 for number, request in enumerate(requests)
             ]
             if self._script.run_many is not None and len(tasks) > 1:
                 tasks = self._together(self._script.run_many, tasks)
             self._one_by_one(tasks)
         finally:
-            self._current.request_id = ""
+            self._current.request_id = self._current.traceparent = ""
             self._status.idle()
 
     def lost_front(self) -> None:
@@ -101,6 +102,11 @@ class Scorer:
         self._working(seconds)
         return Deadline(seconds)
 
+    def _at(self, task: _Task) -> None:
+        """What is logged from now on is of this request."""
+        self._current.request_id = task.request_id
+        self._current.traceparent = task.trace
+
     def _one_by_one(self, tasks: list[_Task]) -> None:
         """Answer each by run(), those with the least time first.
 
@@ -109,14 +115,14 @@ class Scorer:
         tasks.sort(key=lambda task: task.deadline)
         late = []
         for task in tasks:
-            self._current.request_id = task.request_id
+            self._at(task)
             left = task.deadline - time.monotonic()
             if len(tasks) == 1:
                 self._alone(task, left)
             elif not self._alone(task, left / 2, last=False):
                 late.append(task)
         for task in late:
-            self._current.request_id = task.request_id
+            self._at(task)
             self._alone(task, task.deadline - time.monotonic())
 
     def _alone(self, task: _Task, seconds: float, *, last: bool = True) -> bool:
@@ -124,7 +130,7 @@ class Scorer:
         begun = time.perf_counter()
         try:
             with self._deadline(seconds):
-                values = task.call.invoke()
+                values = trace_context.within(task.trace, task.call.invoke)
         # Whatever a script raises, SystemExit included, is that request's failure and not the process's end.
         except BaseException as error:
             if not last and isinstance(error, ScoringTimeoutError):
@@ -143,11 +149,13 @@ class Scorer:
         texts = [text for _, own in able for text in own]
         if len(able) < 2:
             return tasks
-        self._current.request_id = f"{able[0][0].request_id}+{len(able) - 1}"
+        self._at(able[0][0])
+        self._current.request_id += f"+{len(able) - 1}"
         begun = time.perf_counter()
         try:
             with self._deadline((min(task.deadline for task, _ in able) - time.monotonic()) / 2):
-                values = _items(run_many(texts), len(texts))
+                # The trace of the first, as the lines that are logged have its id.
+                values = _items(trace_context.within(able[0][0].trace, run_many, texts), len(texts))
         except ScoringTimeoutError as error:
             self._log.warning(
                 "run_many() took too long on %d requests; each is scored by run(). It was here:",
@@ -166,7 +174,7 @@ class Scorer:
     def _answer_all(self, returned: list[tuple[_Task, list[Any]]], milliseconds: float) -> None:
         whole, streams = [], []
         for task, values in returned:
-            self._current.request_id = task.request_id
+            self._at(task)
             raised = next((value for value in values if isinstance(value, BaseException)), None)
             encoded = self._failed(task, raised) if raised is not None else self._encode(task, values, milliseconds)
             if isinstance(encoded, Scored):
@@ -177,7 +185,7 @@ class Scorer:
         if whole:
             self._send(whole)
         for task, answer in streams:
-            self._current.request_id = task.request_id
+            self._at(task)
             self._stream(task, answer, milliseconds)
 
     def _answer(self, task: _Task, values: list[Any], milliseconds: float) -> None:
@@ -254,7 +262,7 @@ class Scorer:
 
     def _send(self, scored: Sequence[Scored]) -> None:
         self._channel.send(frames.pack_scored(scored))
-        self._status.count()
+        self._status.count(len(scored))
         self._working()
 
     def _send_piece(self, piece: Piece) -> None:

@@ -10,17 +10,16 @@ import socket
 from typing import TYPE_CHECKING
 
 from scorewright.errors import ScorewrightError, ServiceError
-from scorewright.service import log
+from scorewright.service import line_stream, log
 from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.counters import Counters
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
-from scorewright.service.fronts import Fronts
+from scorewright.service.fronts import FIRST_GENERATION, Fronts
+from scorewright.service.generations import Generations
 from scorewright.service.listener import listen
-from scorewright.service.order import Order
-from scorewright.service.pool import ScorerPool
 from scorewright.service.scorer_process import MAIN_FRONT
 from scorewright.service.target import Target, loopback
 
@@ -40,9 +39,23 @@ def serve(read: Read) -> int:
     settings = read.settings
     service_settings.forget_secrets()
     target = Target.of(settings)
-    logger = log.set_up(settings.log_level, log.Current())
-    log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])])
+    logger = log.set_up(settings.log_level, log.Current(), settings.log_format)
+    if log.replace([target.app_root, *([target.entry_script.parent] if target.entry_script is not None else [])]):
+        # What a line is, it says itself: all processes are told so.
+        settings = settings.model_copy(update={"log_format": "text"})
     _remark(read, target, logger)
+    if settings.log_format == "text":
+        return _served(settings, target, logger)
+    line_stream.take(logger)
+    try:
+        return _served(settings, target, logger)
+    except ScorewrightError as error:
+        # In words that are no JSON, it would be said past the log.
+        logger.critical("%s %s", error.message, error.hint)
+        return error.exit_code
+
+
+def _served(settings: Settings, target: Target, logger: logging.Logger) -> int:
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
         listeners = _listeners(settings, settings.host or target.host, stack)
         runner.run(_Service(settings, target, listeners, logger).run())
@@ -58,8 +71,8 @@ def _remark(read: Read, target: Target, logger: logging.Logger) -> None:
         logger.info("AZUREML_MODEL_DIR is not set; --model-dir sets it.")
     if settings.bundle is not None and settings.entry_script is not None:
         logger.warning("AZUREML_ENTRY_SCRIPT is %s; the bundle's own script is served.", settings.entry_script)
-    if settings.app_insights_enabled:
-        logger.warning("Application Insights is asked for; nothing is sent there by this version.")
+    if settings.app_insights_enabled and settings.app_insights_key is None:
+        logger.warning("AML_APP_INSIGHTS_ENABLED is set, and AML_APP_INSIGHTS_KEY is not: nothing is sent.")
     if os.environ.get("WORKER_PRELOAD", "").lower() == "true":
         logger.info("WORKER_PRELOAD is set; each scorer calls init() for itself all the same.")
     if not settings.guarded and not loopback(settings.host or target.host):
@@ -98,34 +111,29 @@ class _Service:
         settings = self._settings
         counters = Counters.create(settings.fronts)
         front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT)
+        jobs = Supervisor(settings, self._target, self._roots, self._log)
         ports = [listener.getsockname()[1] for listener in self._listeners]
         address = settings.host or self._target.host, ports
-        with _signals() as (stop, hurry):
-            fronts = Fronts(settings.fronts - 1, settings, address, self._log, counters)
-            pool = ScorerPool(
-                count=settings.worker_count,
-                order=self._order(),
-                environment=self._target.environment(settings),
-                engine=front.engine,
-                audience=fronts,
-                counters=counters.main,
-                logger=self._log,
-            )
-            jobs = Supervisor(settings, self._target, self._roots, self._log)
+        with _signals() as (stop, hurry, reload):
+            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log, counters)
+            generations = Generations(settings, front, fronts, jobs.serve, self._log, counters.main)
+            reloading = asyncio.create_task(generations.obey(reload))
             try:
-                await self._serve(front, fronts, pool, stop, hurry)
+                await self._serve(front, fronts, generations, stop, hurry)
             finally:
+                reloading.cancel()
+                await asyncio.wait({reloading})
                 await fronts.stop()
-                await pool.stop(hurry)
+                await generations.stop(hurry)
                 await jobs.stop()
 
     async def _serve(
-        self, front: Front, fronts: Fronts, pool: ScorerPool, stop: asyncio.Event, hurry: asyncio.Event
+        self, front: Front, fronts: Fronts, generations: Generations, stop: asyncio.Event, hurry: asyncio.Event
     ) -> None:
         secure = self._settings.tls_cert is not None
         serving = asyncio.create_task(front.serve())
         stopping = asyncio.create_task(stop.wait())
-        failing = asyncio.create_task(pool.failed())
+        failing = asyncio.create_task(generations.failed())
         for listener in self._listeners:
             self._log.info("%s listens on %s.", self._target.title, _url(listener, secure=secure))
         await asyncio.wait({serving, stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,7 +153,7 @@ class _Service:
             self._log.info("Stopped: every accepted request has been answered.")
         elif failing.done():
             reason = "The service cannot start. Check the logs for more info."
-            fronts.closed(reason)
+            fronts.closed(FIRST_GENERATION, reason)
             await front.refuse(serving, reason)
             raise failing.result()
         elif isinstance(error := serving.exception(), ScorewrightError):
@@ -156,31 +164,20 @@ class _Service:
                 f"The HTTP server ended by itself: {serving.exception()!r}.", hint="The traceback is in the log above."
             )
 
-    def _order(self) -> Order:
-        settings, target = self._settings, self._target
-        return Order(
-            entry_script=None if target.entry_script is None else str(target.entry_script),
-            model_dir=target.model_dir,
-            log_level=settings.log_level,
-            worker_silence=settings.worker_timeout or None,
-            max_body_bytes=settings.max_body_bytes,
-            bundle=None if target.bundle is None else str(target.bundle.root),
-            debug_port=settings.debug_port,
-        )
-
 
 @contextlib.contextmanager
-def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
-    """Events for the first SIGTERM or SIGINT, and for the second."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
+def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event, asyncio.Event]]:
+    """Events for the first SIGTERM or SIGINT, for the second, and for SIGHUP."""
+    stop, hurry, reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     obeyed = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-    # What a closed terminal sends; Azure's server goes on, too.
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # Under nohup it is ignored, and what a closed terminal sends is to go on being so.
+        loop.add_signal_handler(signal.SIGHUP, reload.set)
     for number in obeyed:
         loop.add_signal_handler(number, lambda: hurry.set() if stop.is_set() else stop.set())
     try:
-        yield stop, hurry
+        yield stop, hurry, reload
     finally:
         for number in obeyed:
             loop.remove_signal_handler(number)

@@ -22,8 +22,7 @@ CORES_A_FRONT = 4
 
 _SECRET = ("app_insights_key", "primary_key", "secondary_key")
 _TOLD_ELSEWHERE = {
-    *("WORKSPACE_NAME", "HOSTNAME", "WORKER_PRELOAD", "AML_MODEL_DC_STORAGE_ENABLED"),
-    "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+    *("HOSTNAME", "WORKER_PRELOAD"),
 }
 """What Azure's server reads and this one has no use for: it is no mistake to have it in a file."""
 
@@ -168,6 +167,26 @@ class Settings(BaseSettings):
             description="Seconds in which a scorer at work must answer something, else it is replaced; 0 for no limit.",
         ),
     ] = 300
+    max_requests: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**12,
+            description="Requests that a scorer answers before a fresh one takes its place; 0 for any number.",
+        ),
+    ] = 0
+    max_requests_jitter: Annotated[
+        int,
+        Field(ge=0, le=10**12, description="Up to how many more, by chance: so that not all scorers change at once."),
+    ] = 0
+    max_scorer_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**15,
+            description="Bytes of memory above which a fresh scorer takes a scorer's place; 0 for no limit.",
+        ),
+    ] = 0
     http_workers: Annotated[
         int | None,
         Field(
@@ -337,16 +356,37 @@ class Settings(BaseSettings):
         str, Field(validation_alias="SERVICE_PATH_PREFIX", description="What is before the paths in swagger.json.")
     ] = ""
     app_insights_enabled: Annotated[
-        bool, Field(validation_alias="AML_APP_INSIGHTS_ENABLED", description="Taken, but nothing is sent so far.")
+        bool,
+        Field(
+            validation_alias="AML_APP_INSIGHTS_ENABLED",
+            description="Whether requests, prints and failures are sent to Application Insights.",
+        ),
     ] = False
     app_insights_key: Annotated[
         SecretStr | None,
         Field(
             validation_alias="AML_APP_INSIGHTS_KEY",
-            description="Taken, but nothing is sent so far.",
+            description="Where to: an instrumentation key, or a connection string. A secret.",
             json_schema_extra={"flag": "appinsights_instrumentation_key"},
         ),
     ] = None
+    app_insights_log_response: Annotated[
+        bool,
+        Field(
+            validation_alias="APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+            description="Whether what is sent there holds the answers.",
+        ),
+    ] = True
+    model_dc_storage_enabled: Annotated[
+        bool,
+        Field(
+            validation_alias="AML_MODEL_DC_STORAGE_ENABLED",
+            description="Whether inputs and predictions are sent there, too.",
+        ),
+    ] = False
+    workspace_name: Annotated[
+        str, Field(validation_alias="WORKSPACE_NAME", description="The workspace that is named there.")
+    ] = ""
     debug_port: Annotated[
         int | None,
         Field(
@@ -361,6 +401,25 @@ class Settings(BaseSettings):
         BeforeValidator(_level),
         Field(validation_alias="AZUREML_LOG_LEVEL", description="The least level that is logged."),
     ] = "INFO"
+    collect_dir: Annotated[
+        Path | None,
+        Field(description="A folder in which requests and answers are collected, as Azure's data collector does."),
+    ] = None
+    collect_sampling: Annotated[
+        float, Field(ge=0, le=1, description="The share of the requests that are collected: 0.1 is every tenth.")
+    ] = 1.0
+    collect_redact: Annotated[
+        str,
+        Field(description="What is not to be kept: names of features, keys, or paths with dots, separated by commas."),
+    ] = ""
+    collect_max_bytes: Annotated[
+        int,
+        Field(ge=1024 * 1024, le=10**15, description="Bytes that this folder may have; the oldest files are removed."),
+    ] = 1024 * 1024 * 1024
+    log_format: Annotated[
+        Literal["text", "json"],
+        Field(description="What a line of the log is: text, or a JSON object."),
+    ] = "text"
     server_version_header: Annotated[
         bool,
         Field(
@@ -373,6 +432,11 @@ class Settings(BaseSettings):
     def batch_requests(self) -> int:
         """Requests that one run_many() is given at most."""
         return self.max_batch_requests or min(BATCH_REQUESTS, self.max_concurrent_requests_per_instance)
+
+    @property
+    def app_insights_asked(self) -> bool:
+        """Whether Application Insights is to be sent something, and where to is known."""
+        return self.app_insights_enabled and self.app_insights_key is not None
 
     @property
     def fronts(self) -> int:

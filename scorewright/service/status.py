@@ -3,7 +3,7 @@
 A few bytes of memory that it shares with the fronts: a scorer that is stuck or dead cannot send anything, and each
 front sees only its own requests.
 
-    u64 x 2   the time by which it must have answered (a float64), and how often it has answered
+    u64 x 2   the time by which it must have answered (a float64), and how many requests it has answered
     u64 x n   by front: how many batches of that front it has begun
 """
 
@@ -55,9 +55,9 @@ class Status:
         """It has begun a batch of this front."""
         self._counts[_BEGUN + front] += 1
 
-    def count(self) -> None:
-        """It has sent answers."""
-        self._counts[_ANSWERED] += 1
+    def count(self, requests: int) -> None:
+        """It has answered so many more requests."""
+        self._counts[_ANSWERED] += requests
 
     @property
     def due_at(self) -> float:
@@ -66,7 +66,7 @@ class Status:
 
     @property
     def answered(self) -> int:
-        """How many times it has sent answers."""
+        """How many requests it has answered."""
         return self._counts[_ANSWERED]
 
     def begun(self, front: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
@@ -24,7 +25,9 @@ class BrokenAnswerError(Exception):
 class Stream:
     """The pieces of one answer, between the scorer that makes them and the client that reads them."""
 
-    def __init__(self, worker: Worker, number: int) -> None:
+    def __init__(self, worker: Worker, number: int, patience: float = math.inf) -> None:
+        """`patience` is how many seconds in all a client may hold the scorer back."""
+        self._patience = patience
         self._worker = worker
         self._number = number
         self._pieces: deque[bytes] = deque()
@@ -33,6 +36,11 @@ class Stream:
         self._unread = False
         self._end = End.NOT_YET
         self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._held_since = 0.0
+        self._over: asyncio.TimerHandle | None = None
+        self.too_slow: asyncio.Future[None] = self._loop.create_future()
+        """Done if the client has held the scorer back for too long: the answer is broken off."""
 
     def put(self, body: bytes, end: End) -> None:
         """A piece has come from the scorer; with an end other than NOT_YET it was the last."""
@@ -71,6 +79,22 @@ class Stream:
         if back is not self._held:
             self._held = back
             self._worker.hold(back=back)
+            self._count(back=back)
+
+    def _count(self, *, back: bool) -> None:
+        """Count the time for which the scorer stands still."""
+        if self._over is not None:
+            self._over.cancel()
+            self._over = None
+            self._patience -= self._loop.time() - self._held_since
+        if back and not math.isinf(self._patience):
+            self._held_since = self._loop.time()
+            self._over = self._loop.call_later(max(self._patience, 0), self._give_up)
+
+    def _give_up(self) -> None:
+        self._over = None
+        if not self.too_slow.done():
+            self.too_slow.set_result(None)
 
 
 class Streamed(Scored):

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scorewright.errors import BundleError, RequestError
+from scorewright.errors import RequestError
 from scorewright.service.protocols.swagger import Schemas, Service, SwaggerDocuments, documents
 from scorewright.service.protocols.swagger_signature import of_signature
+from scorewright.service.target import EXPECTED, SAMPLE
 
 if TYPE_CHECKING:
-    from scorewright.bundle import Bundle
     from scorewright.service.engine import Engine
     from scorewright.service.frames import Ready
     from scorewright.service.target import Target
-
-REQUEST = "sample_request.json"
-RESPONSE = "expected_response.json"
 
 
 class SwaggerRoute:
     """The documents of a bundle, from its signature, or of a script, from its decorators."""
 
     def __init__(self, target: Target, engine: Engine, *, path_prefix: str) -> None:
-        """Raises BundleError if the bundle's examples are not JSON."""
         self._service = Service(target.name, target.version, path_prefix)
         self._engine = engine
-        self._signature = None if target.bundle is None else _of_bundle(target.bundle)
+        self._signature = _of_bundle(target)
         self._documents = SwaggerDocuments({})
         self._script: Ready | None = None
 
@@ -44,14 +40,8 @@ class SwaggerRoute:
         return self._documents.find(asked)
 
 
-def _of_bundle(bundle: Bundle) -> dict[str, Schemas | None]:
-    return of_signature(bundle.manifest.signature, _example(bundle, REQUEST), _example(bundle, RESPONSE))
-
-
-def _example(bundle: Bundle, name: str) -> object:
-    if name not in bundle.manifest.files:
-        return {}
-    try:
-        return bundle.json(name)
-    except ValueError as error:
-        raise BundleError(f"{bundle.path(name)} is not JSON: {error}.") from error
+def _of_bundle(target: Target) -> dict[str, Schemas | None] | None:
+    if target.bundle is None:
+        return None
+    examples = [target.documents.get(name, {}) for name in (SAMPLE, EXPECTED)]
+    return of_signature(target.bundle.manifest.signature, *examples)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scorewright import __version__, versions
-from scorewright.bundle import Bundle
+from scorewright.bundle import Bundle, Manifest
 from scorewright.contract.script import MAIN
-from scorewright.errors import ScriptError, UsageError
+from scorewright.errors import BundleError, ScriptError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scorewright.service.settings import Settings
+
+OPENAPI = "openapi.json"
+SAMPLE = "sample_request.json"
+EXPECTED = "expected_response.json"
 
 LOOPBACK = "127.0.0.1"
 SERVER_VERSION = f"scorewright/{__version__}"
@@ -29,6 +33,8 @@ class Target:
     """An entry script with its surroundings, and the bundle it is of.
 
     Without `entry_script` it is the module `main`. `host` is where it listens unless it is told otherwise.
+    `documents` are those files of the bundle that describe it, parsed, by name: whoever has a target needs to read
+    nothing more, and what is on disk may have become another bundle meanwhile.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Target:
     app_root: Path
     host: str
     bundle: Bundle | None = None
+    documents: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Target:
@@ -75,6 +82,39 @@ class Target:
             app_root=settings.app_root or bundle.root,
             host=LOOPBACK,
             bundle=bundle,
+            documents={name: _document(bundle, name) for name in (OPENAPI, SAMPLE, EXPECTED) if name in manifest.files},
+        )
+
+    def told(self) -> dict[str, Any]:
+        """The same as JSON, for another process."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "entry_script": None if self.entry_script is None else str(self.entry_script),
+            "model_dir": self.model_dir,
+            "app_root": str(self.app_root),
+            "host": self.host,
+            "documents": dict(self.documents),
+            "bundle": None
+            if self.bundle is None
+            else [str(self.bundle.root), str(self.bundle.model_dir), self.bundle.manifest.model_dump(mode="json")],
+        }
+
+    @classmethod
+    def of_told(cls, told: Mapping[str, Any]) -> Target:
+        """What another process has told; nothing is read from disk."""
+        script, bundle = told["entry_script"], told["bundle"]
+        return cls(
+            name=told["name"],
+            version=told["version"],
+            entry_script=None if script is None else Path(script),
+            model_dir=told["model_dir"],
+            app_root=Path(told["app_root"]),
+            host=told["host"],
+            bundle=None
+            if bundle is None
+            else Bundle(Path(bundle[0]), Path(bundle[1]), Manifest.model_validate(bundle[2])),
+            documents=told["documents"],
         )
 
     @property
@@ -103,6 +143,13 @@ class Target:
         if settings.allow_version_skew:
             environment[versions.ALLOW_VERSION_SKEW] = "1"
         return environment
+
+
+def _document(bundle: Bundle, name: str) -> object:
+    try:
+        return bundle.json(name)
+    except ValueError as error:
+        raise BundleError(f"{bundle.path(name)} is not JSON: {error}.") from error
 
 
 def loopback(host: str) -> bool:

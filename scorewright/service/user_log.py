@@ -7,12 +7,12 @@ import functools
 import logging
 import logging.config
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from scorewright.service import log
 
 
-def take(level: str, current: log.Current) -> None:
+def take(level: str, current: log.Current, form: log.Form, stream: TextIO | None) -> None:
     """Have print() and the root logger end in the service's log. Once a process, before the script is loaded.
 
     Contract: azureml-inference-server-http 1.5.1, print_log_hook.py: print() to stdout becomes a line of the log.
@@ -20,8 +20,8 @@ def take(level: str, current: log.Current) -> None:
     for itself, by basicConfig() or handlers, is left its own lines.
     """
     root = logging.getLogger()
-    handler = _RootHandler(sys.stdout)
-    handler.setFormatter(log.LineFormatter(current))
+    handler = _RootHandler(stream)
+    handler.setFormatter(log.formatter(form, current))
     root.addHandler(handler)
     root.setLevel(level)
     # What is printed is meant to be seen, at whatever level the rest is.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from scorewright.contract.answer import Answer, answer
 from scorewright.errors import RequestError
 from scorewright.service.protocols import coding, oip, oip_inference
+from scorewright.service.protocols.bounds import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,23 +21,27 @@ if TYPE_CHECKING:
 
 
 class V2Calls:
-    """Makes calls of inference requests, for one bundle whose manifest `load` reads."""
+    """Makes calls of inference requests, for one bundle whose manifest `load` parses."""
 
-    def __init__(self, script: EntryScript, load: Callable[[], Manifest], max_body_bytes: int) -> None:
+    def __init__(self, script: EntryScript, load: Callable[[], Manifest], max_body_bytes: int, bounds: Bounds) -> None:
         self.script = script
+        self.bounds = bounds
         self._load = load
         self._max_body_bytes = max_body_bytes
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The bundle's manifest, read at the first request: it takes pydantic, which other scorers do without."""
+        """The bundle's manifest, parsed at the first request: it takes pydantic, which other scorers do without."""
         return self._load()
 
     @classmethod
     def ordered(cls, script: EntryScript, order: Order) -> Self | None:
         """For the bundle that a scorer is told to serve; None if it is none."""
-        folder = order.bundle
-        return None if folder is None else cls(script, lambda: _manifest(Path(folder)), order.max_body_bytes)
+        told = order.manifest
+        if told is None:
+            return None
+        bounds = Bounds(order.max_json_depth, order.max_rows)
+        return cls(script, lambda: _manifest(told), order.max_body_bytes, bounds)
 
     def of(self, told: dict[str, str], body: memoryview) -> V2Call:
         """The call of a request with this head and body."""
@@ -48,7 +52,11 @@ class V2Calls:
         given = told.get("inference-header-content-length")
         json_length = None if given is None else oip.header_length(given)
         plain = coding.inflate(body, told.get("content-encoding", ""), self._max_body_bytes)
-        return oip_inference.decode(self.manifest.signature, plain, json_length)
+        return oip_inference.decode(self.manifest.signature, plain, json_length, self.bounds)
+
+    def check(self, text: str) -> None:
+        """Raises RequestError 400 or 413 if a request to /score is nested too deep or has too many rows."""
+        self.bounds.check(text, lambda: self.manifest.signature)
 
 
 class V2Call:
@@ -99,10 +107,10 @@ class V2Call:
         return self._inference
 
 
-def _manifest(folder: Path) -> Manifest:
-    from scorewright.bundle import read_manifest
+def _manifest(told: str) -> Manifest:
+    from scorewright.bundle import Manifest
 
-    return read_manifest(folder)
+    return Manifest.model_validate_json(told)
 
 
 def _refused(refusal: Answer) -> Answer:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from scorewright.service.collection import DataCollector
     from scorewright.service.engine import Engine
+    from scorewright.service.room import Place
     from scorewright.service.target import Target
 
 PREFIX = "/v2"
@@ -63,8 +65,16 @@ class V2Route(Route):
         own_headers: azureml.Headers,
         log: logging.Logger,
         access: bool,
+        collector: DataCollector | None = None,
     ) -> None:
-        super().__init__(engine, max_body_bytes=max_body_bytes, own_headers=own_headers, log=log, access=access)
+        super().__init__(
+            engine,
+            max_body_bytes=max_body_bytes,
+            own_headers=own_headers,
+            log=log,
+            access=access,
+            collector=collector,
+        )
         server = _Place("GET", oip.server_metadata(version))
         self._places = {
             PREFIX: server,
@@ -86,6 +96,7 @@ class V2Route(Route):
         begun = time.perf_counter()
         ids = azureml.read_ids(scope["headers"], azureml.new_id())
         place = self._places.get(scope["path"])
+        room: Place | None = None
         try:
             if ids.refusal:
                 raise RequestError(431, ids.refusal)
@@ -100,7 +111,7 @@ class V2Route(Route):
             if place.answer is not None:
                 await self._tell(send, ids, place)
                 return
-            with self._place(ids) as room:
+            with self._place(scope, ids) as room:
                 body = await self._body(scope, receive, room)
                 await self._engine.opened(room, lambda: gone(receive))
                 told = head.of_inference(scope)
@@ -120,13 +131,14 @@ class V2Route(Route):
             self._counters.words[GONE] += 1
             return
         else:
+            self._collect(ids, body, scored)
             status, answer = scored.status, scored.body
             headers = azureml.scored_headers(
                 scored.headers, ids, failed=scored.failed, milliseconds=scored.milliseconds, length=False
             )
             self._counters.answered(Kind.V2, status, time.perf_counter() - begun)
             await self._answer(send, ids, status, headers, answer)
-        self._log_access(scope, ids, status, begun, len(answer))
+        self._log_access(scope, ids, status, begun, len(answer), room)
 
     async def _tell(self, send: Send, ids: azureml.Ids, place: _Place) -> None:
         if place.needs_scorer and not self._engine.ready:

@@ -112,6 +112,12 @@ def test_the_constraints_of_tokens_pin_what_they_pull_besides() -> None:
     assert _pinned("constraints-entra.txt") == pulled - _pinned("constraints.txt")
 
 
+def test_the_constraints_of_telemetry_pin_what_it_pulls_besides() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    pulled = _pulled([*project["optional-dependencies"]["otel"], *project["optional-dependencies"]["azure-monitor"]])
+    assert _pinned("constraints-telemetry.txt") == pulled - _pinned("constraints.txt")
+
+
 def test_what_batch_scoring_requires_is_told_without_markers() -> None:
     found = extra_requirements(["batch", "abfs"])
     assert any(line.startswith("dask[distributed]>=") for line in found)

@@ -59,6 +59,16 @@ def test_a_container_group(groups: ContainerGroups, registry: Registry, standin:
         there.status()
 
 
+def test_one_that_asks_for_a_key_needs_nothing_insecure(groups: ContainerGroups, registry: Registry) -> None:
+    registry.push("churn", "3")
+    key = "hunter2-" * 4
+    there = scorewright.deploy.aci(
+        IMAGE, **ACI, unchecked=True, auth="key", secrets={"FIRST": key}, auth_keys=("FIRST",)
+    )
+    assert there.get_keys() == (key,)
+    assert there.run([[1]]) == {"predict": [1]}
+
+
 def test_the_subscription_is_the_shells_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AZURE_SUBSCRIPTION_ID", raising=False)
     where = {key: value for key, value in ACI.items() if key != "subscription"}

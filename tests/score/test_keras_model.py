@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scorewright.difference import difference
 from scorewright.errors import ModelError, NotFittedError, SampleError, UnsupportedModelError
 from scorewright.score.check import check
-from scorewright.score.compare import difference
 from scorewright.score.generator import generate
 from tests.keras_models import MODELS
 from tests.scripts import Script, loaded

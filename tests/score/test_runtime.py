@@ -22,10 +22,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from scorewright.bundle import Bundle, Method, TensorSpec
+from scorewright.difference import difference
 from scorewright.errors import ConversionError
 from scorewright.score import runtime
 from scorewright.score.check import check
-from scorewright.score.compare import difference
 from scorewright.score.generator import generate
 from tests.keras_models import MODELS
 from tests.score.estimators import CASES, fit

@@ -127,9 +127,7 @@ class Server:
         return self.process.wait(WAIT_SECONDS)
 
     def _running(self, module: str) -> list[int]:
-        return [
-            pid for pid in children(self.process.pid) if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return [pid for pid in children(self.process.pid) if module.encode() in _command(pid)]
 
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -142,12 +140,28 @@ def children(parent: int) -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
+def _command(pid: int) -> bytes:
+    """Its command line; nothing if it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and not dead: one that nobody has waited for is."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,9 @@ from scorewright.service.frames import JSON_HEADERS, End, Frames, Kind, Outgoing
 
 ids = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=100).map(str.encode)
 times = st.floats(allow_nan=False)
-requests = st.lists(st.builds(Outgoing, ids, st.binary(max_size=50), st.binary(max_size=300), times, times), max_size=8)
+requests = st.lists(
+    st.builds(Outgoing, ids, st.binary(max_size=50), st.binary(max_size=300), times, times, ids), max_size=8
+)
 tokens = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=10).map(str.encode)
 values = st.binary(max_size=20).filter(lambda value: b"\n" not in value)
 answers = st.lists(
@@ -40,7 +42,9 @@ def test_requests_come_out_as_they_went_in(sent: list[Outgoing]) -> None:
     ((kind, payload),) = Frames().feed(b"".join(frames.pack_requests(sent)))
     assert kind is Kind.SCORE
     came = [
-        Outgoing(item.id.encode(), bytes(item.head), bytes(item.body), item.deadline, item.budget_ms)
+        Outgoing(
+            item.id.encode(), bytes(item.head), bytes(item.body), item.deadline, item.budget_ms, item.trace.encode()
+        )
         for item in frames.unpack_requests(payload)
     ]
     assert came == sent

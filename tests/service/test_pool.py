@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from scorewright.service import memory
-from tests.service.servers import OBEDIENT, WAIT_SECONDS, alive, children, wait_until, write_bundle
+from tests.service.servers import OBEDIENT, WAIT_SECONDS, alive, children, runs, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_killed_scorer_fails_what_it_scored_and_is_replaced_while_the_queue_wa
         assert client.get("/").text == "Healthy"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_a_request_that_kills_its_scorer_fails_alone(number: int, serve: Serve, tmp_path: Path) -> None:
     server = serve(str(write_bundle(tmp_path / "b", OBEDIENT))).ready()
     with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as client:
@@ -98,11 +98,26 @@ def test_with_two_scorers_one_death_leaves_the_service_ready(serve: Serve, tmp_p
         assert second in server.scorers()
 
 
+def test_what_a_scorer_has_started_ends_with_it(serve: Serve, tmp_path: Path) -> None:
+    script = OBEDIENT.replace("def init():", "def init():\n    os.fork() or os.execvp('sleep', ['sleep', '60'])\n")
+    server = serve(str(write_bundle(tmp_path / "b", script))).ready()
+    (scorer,) = server.scorers()
+    (child,) = children(scorer)
+    os.kill(scorer, signal.SIGKILL)
+    server.line(f"Scorer {scorer} died")
+    wait_until(lambda: not runs(child))
+    wait_until(lambda: [len(children(pid)) for pid in server.scorers()] == [1])
+    (child,) = (one for pid in server.scorers() for one in children(pid))
+    assert server.end() == 0
+    wait_until(lambda: not runs(child))
+
+
 def test_a_child_that_outlives_its_scorer_does_not_keep_it_in_service(serve: Serve, tmp_path: Path) -> None:
     script = OBEDIENT.replace("def init():", "def init():\n    os.fork() or os.execvp('sleep', ['sleep', '60'])\n")
     # All that is open, the socket to the front among it.
     inherit = "[os.set_inheritable(fd, True) for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]"
-    script = script.replace("os.fork() or", f"{inherit}\n    os.fork() or")
+    # In a group of its own, it is not ended with its scorer.
+    script = script.replace("os.fork() or", f"{inherit}\n    os.fork() or os.setsid() or")
     server = serve(str(write_bundle(tmp_path / "b", script))).ready()
     (scorer,) = server.scorers()
     (child,) = children(scorer)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.service.load import Load
 from tests.service.servers import OBEDIENT, TOGETHER, WAIT_SECONDS, alive, wait_until, write_bundle
 
 if TYPE_CHECKING:
@@ -200,6 +201,25 @@ def test_sigterm_under_load_loses_nothing_that_was_scored(serve: Serve, tmp_path
         assert server.end() == 0
         answered = [name for done in clients for name in done.result()]
     assert sorted(answered) == sorted(notes.read_text().split())
+
+
+def test_sigterm_to_every_process_at_once_loses_nothing(serve: Serve, tmp_path: Path) -> None:
+    """As systemd sends it, unless it is told otherwise."""
+    server = serve(str(write_bundle(tmp_path / "b", TOGETHER)), "--worker-count", "2", "--http-workers", "2").ready()
+    wait_until(lambda: len(server.fronts()) == 1 and len(server.scorers()) == 2)
+    notes, hold = tmp_path / "notes", tmp_path / "hold"
+    with ThreadPoolExecutor(1) as threads, Load(server, {"note": str(notes), "name": "x"}) as load:
+        held = threads.submit(httpx.post, server.url + "/score", json={"until": str(hold)}, timeout=WAIT_SECONDS)
+        wait_until((tmp_path / "hold.started").exists)
+        load.more(50)
+        for pid in (*server.scorers(), *server.fronts(), server.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        load.stop()
+        hold.touch()
+        assert held.result(WAIT_SECONDS).json() == "held"
+        assert server.process.wait(WAIT_SECONDS) == 0
+    assert set(load.answers) == {(200, '"x"')}
+    assert (len(notes.read_text().split()), load.lost) == (load.answers.total(), 0)
 
 
 def test_a_second_signal_ends_at_once(serve: Serve, bundle: Path, tmp_path: Path) -> None:

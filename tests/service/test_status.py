@@ -23,14 +23,14 @@ def test_what_one_process_tells_another_reads() -> None:
     due = time.monotonic() + 5
     tell = (
         "import sys; from scorewright.service.status import Status; "
-        "status = Status(int(sys.argv[1])); status.count(); status.count(); "
+        "status = Status(int(sys.argv[1])); status.count(1); status.count(3); "
         "status.begin(3); status.due(float(sys.argv[2]))"
     )
     words = [sys.executable, "-c", tell, str(status.descriptor), repr(due)]
     subprocess.run(words, pass_fds=[status.descriptor], check=True)
-    assert (status.due_at, status.answered, status.begun(3), status.begun(0)) == (due, 2, 1, 0)
+    assert (status.due_at, status.answered, status.begun(3), status.begun(0)) == (due, 4, 1, 0)
     status.idle()
-    assert (status.due_at, status.answered) == (math.inf, 2)
+    assert (status.due_at, status.answered) == (math.inf, 4)
     status.close()
     assert not Path(f"/proc/self/fd/{status.descriptor}").exists()
 

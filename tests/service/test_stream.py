@@ -186,6 +186,23 @@ def test_a_client_that_leaves_ends_the_answer(server: Server, tmp_path: Path) ->
     assert whole(server, {"do": "quick"}) == b"quick"
 
 
+def test_a_client_that_reads_too_slowly_does_not_keep_its_scorer(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(SCRIPT)
+    with serving(cwd=tmp_path) as serve:
+        server = serve("--entry-script", "score.py", WORKER_TIMEOUT="1").ready()
+        (scorer,) = server.scorers()
+        note = tmp_path / "closed"
+        with begun(server, {"do": "endless", "with": {"note": str(note)}}) as answer:
+            server.line("An answer is broken off: its client reads so slowly")
+            wait_until(note.exists)
+            assert whole(server, {"do": "quick"}) == b"quick"
+            assert server.scorers() == [scorer]
+            # Nor the service from ending, though there still is something to be sent to it.
+            assert server.end() == 0
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                answer.read()
+
+
 def test_what_a_slow_client_does_not_read_is_not_made_either(server: Server, tmp_path: Path) -> None:
     """The answer is some 200 MB: without anything that holds the script back, the front would have it all."""
     parts = urlsplit(server.url)

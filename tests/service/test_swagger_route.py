@@ -12,7 +12,9 @@ import pytest
 from scorewright.errors import BundleError, RequestError, ScriptError
 from scorewright.service import swagger_files
 from scorewright.service.frames import Ready
+from scorewright.service.settings import Settings
 from scorewright.service.swagger_route import SwaggerRoute
+from scorewright.service.target import Target
 from tests.service.servers import OBEDIENT, WAIT_SECONDS, write_bundle
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def route(engine: Any, **target: Any) -> SwaggerRoute:
-    named = SimpleNamespace(**{"name": "churn", "version": "1", "bundle": None} | target)
+    named = SimpleNamespace(**{"name": "churn", "version": "1", "bundle": None, "documents": {}} | target)
     return SwaggerRoute(named, engine, path_prefix="")  # type: ignore[arg-type]
 
 
@@ -158,7 +160,7 @@ def test_a_scorer_that_replaces_another_is_heard() -> None:
     assert swagger.find(None) == b'{"mine": 1}'
 
 
-def test_examples_that_are_not_json_are_refused(hand_made: Any) -> None:
-    (hand_made.root / "sample_request.json").write_text("{")
+def test_examples_that_are_not_json_are_refused(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", "", sample_request__json="{")
     with pytest.raises(BundleError, match=r"sample_request\.json is not JSON: Expecting property name"):
-        route(SimpleNamespace(script=Ready(), state=""), bundle=hand_made)
+        Target.of(Settings(bundle=bundle))

@@ -18,6 +18,7 @@ from scorewright.service import frames, head
 from scorewright.service.calls import Calls
 from scorewright.service.channel import Channel
 from scorewright.service.log import Current
+from scorewright.service.protocols.bounds import Bounds
 from scorewright.service.scoring import Scorer
 from scorewright.service.status import Status
 from scorewright.service.v2_calls import V2Calls
@@ -52,7 +53,7 @@ def answers(
     """What a scorer with these functions answers to (head, body), in the order of the requests."""
     ours, theirs = channel
     script = EntryScript(Path("score.py"), lambda: None, run, RunForm.of(run), run_many)
-    calls = Calls(script, V2Calls(script, lambda: manifest(TREE), 10_000))
+    calls = Calls(script, V2Calls(script, lambda: manifest(TREE), 10_000, Bounds(64)))
     logger = logging.getLogger("scorer")
     scorer = Scorer(script, calls, Status.create(), silence=60, current=Current(), logger=logger)
     scorer.score(

@@ -59,6 +59,10 @@ class Supervisor:
         self._trouble = ""
         self._task = asyncio.create_task(self._watch())
 
+    def serve(self, target: Target) -> None:
+        """Have jobs that begin from now on scored by this."""
+        self._target = target
+
     async def stop(self) -> None:
         """Stop all work; what has not ended is gone on with by the next service."""
         self._task.cancel()

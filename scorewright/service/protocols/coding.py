@@ -14,6 +14,12 @@ from scorewright.errors import RequestError
 SMALLEST = 1024
 """Bytes that a body must exceed to be worth compressing."""
 
+_MEMBERS = 10_000
+"""Parts of gzip data that are read one after the other: each costs more than its bytes."""
+
+_WINDOW = 64 * 1024
+"""Bytes that are decompressed at a time: what is behind a member is copied by zlib."""
+
 _LEVEL = 1  # the scorer that compresses is not scoring meanwhile
 _GZIP, _ZLIB, _BARE = 31, 15, -15  # zlib's window bits
 
@@ -29,22 +35,24 @@ def inflate(body: bytes | memoryview, encoding: str, limit: int) -> bytes | memo
     if coding not in ("gzip", "deflate"):
         raise RequestError(415, f"Content-Encoding is {coding[:40]!r}; the service reads gzip, deflate and identity.")
     windows = _GZIP if coding == "gzip" else _ZLIB if _is_zlib(body) else _BARE
+    rest = memoryview(body)
     pieces: list[bytes] = []
-    rest: bytes | memoryview = body
     try:
-        while True:
+        for _ in range(_MEMBERS):
             stream = zlib.decompressobj(windows)
-            pieces.append(stream.decompress(rest, limit + 1))
-            limit -= len(pieces[-1])
-            if limit < 0:
-                raise RequestError(413, "The request body is larger, once decompressed, than the service's limit.")
-            if not stream.eof:
-                raise RequestError(400, f"The {coding} data of the body ends too early.")
-            rest = stream.unused_data
+            while not stream.eof:
+                if not rest:
+                    raise RequestError(400, f"The {coding} data of the body ends too early.")
+                pieces.append(stream.decompress(rest[:_WINDOW], limit + 1))
+                limit -= len(pieces[-1])
+                if limit < 0:
+                    raise RequestError(413, "The request body is larger, once decompressed, than the service's limit.")
+                rest = rest[min(len(rest), _WINDOW) - len(stream.unused_data) :]
             if not rest:
                 return b"".join(pieces)
             if windows != _GZIP:
                 raise RequestError(400, f"The body goes on for {len(rest)} bytes after its {coding} data.")
+        raise RequestError(400, f"The gzip data of the body have more than {_MEMBERS} members.")
     except zlib.error as error:
         raise RequestError(400, f"The body is not {coding} data: {error}.") from None
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from scorewright.bundle import Signature
+    from scorewright.service.protocols.bounds import Bounds
     from scorewright.service.protocols.oip_tensors import Tensor
 
 
@@ -48,22 +49,29 @@ class Inference:
     outputs: tuple[Requested, ...]
 
 
-def decode(signature: Signature, body: bytes | memoryview, json_length: int | None) -> Inference:
+def decode(
+    signature: Signature, body: bytes | memoryview, json_length: int | None, bounds: Bounds | None = None
+) -> Inference:
     """Read an inference request: JSON, and after its first `json_length` bytes, if that is given, binary data.
 
-    Raises RequestError 400 naming the place that is wrong.
+    Raises RequestError 400 naming the place that is wrong, and what `bounds` raises.
     """
     view = memoryview(body)
     if json_length is not None and json_length > len(view):
         raise RequestError(
             400, f"Inference-Header-Content-Length is {json_length}, but the body has {len(view)} bytes."
         )
-    request = _object(_parsed(view if json_length is None else view[:json_length]), "The request")
+    text = view if json_length is None else view[:json_length]
+    if bounds is not None:
+        bounds.check_depth(bytes(text))
+    request = _object(_parsed(text), "The request")
     request_id = request.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise RequestError(400, f"id is {describe(request_id)}, it must be a string.")
     outputs = _outputs(signature, request)
     inputs = _inputs(signature, request, view[len(view) if json_length is None else json_length :])
+    if bounds is not None and inputs:
+        bounds.check_rows(inputs[0].shape[0])
     key, data = _data(signature, inputs)
     methods = tuple(dict.fromkeys(output.method for output in outputs))
     texts = [f'{{"{key}":{data},"method":{json.dumps(method)}}}' for method in methods]

@@ -120,3 +120,16 @@ def test_what_the_client_likes_best_is_chosen(accept: str, chosen: str | None) -
 def test_small_bodies_stay_as_they_are() -> None:
     assert coding.deflate(LONG[:1024], "gzip") == (LONG[:1024], None)
     assert coding.deflate(LONG[:1025], "gzip")[1] == "gzip"
+
+
+def test_gzip_of_very_many_members_is_refused_before_it_costs_minutes() -> None:
+    members = gzip.compress(b"", mtime=0) * 50_000
+    with pytest.raises(RequestError, match="more than 10000 members") as refused:
+        coding.inflate(members, "gzip", LIMIT)
+    assert refused.value.status == 400
+
+
+def test_gzip_larger_than_a_window_is_read_whole() -> None:
+    parts = [bytes([number]) * 9 + bytes(range(256)) * 400 for number in range(3)]
+    body = b"".join(gzip.compress(part, 0, mtime=0) for part in parts)
+    assert coding.inflate(body, "gzip", 10**6) == b"".join(parts)
