@@ -271,6 +271,6 @@ def test_refused_rows_do_not_fill_the_log(scripts: Scripts, tmp_path: Path, capl
 def test_a_field_may_be_longer_than_a_block(scripts: Scripts) -> None:
     with scripts(words, "batch_score.py") as script:
         run_part = script.run.__globals__["run_part"]
-        content = b'text,other\n"good ' + b"x\n" * 3_000_000 + b'",1\nbad,2,3\n'
+        content = b'text,other\n"good ' + b"x\n" * 9_000_000 + b'",1\nbad,2,3\n'
         frame = run_part(io.BytesIO(content), ".csv", "rows.csv", 0)
     assert frame["error"].notna().tolist() == [False, True]

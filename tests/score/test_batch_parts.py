@@ -56,18 +56,20 @@ def require_equal_parts(
     script: Any, suffix: str, rows: list[Any], cuts: list[int], written: Callable[[list[Any]], bytes], path: Path,
     header: bool | None = None,
 ) -> None:  # fmt: skip
-    """The whole read at once, and parts read by few bytes and rows."""
+    """The whole read at once, and parts read by few bytes and rows, or parsed by few."""
     functions = script.run.__globals__
     path.with_suffix(suffix).write_bytes(written(rows))
     whole = script.run([str(path.with_suffix(suffix))])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(functions, "READ", 2)
-        patch.setitem(functions, "BYTES", 16)
-        found = [
-            functions["run_part"](io.BytesIO(written(part)), suffix, f"rows{suffix}", start, header)
-            for start, part in parts_of(rows, cuts)
-        ]
-    pd.testing.assert_frame_equal(pd.concat(found, ignore_index=True), whole)
+    for read, parsed in (16, 2**20), (2**24, 24):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(functions, "READ", 2)
+            patch.setitem(functions, "BYTES", read)
+            patch.setitem(functions, "PARSED", parsed)
+            found = [
+                functions["run_part"](io.BytesIO(written(part)), suffix, f"rows{suffix}", start, header)
+                for start, part in parts_of(rows, cuts)
+            ]
+        pd.testing.assert_frame_equal(pd.concat(found, ignore_index=True), whole)
 
 
 COLUMNS = {
