@@ -23,9 +23,7 @@ JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, as submi
 Key = Annotated[
     str | None, typer.Option(help="The service's key; others on this machine may see it in a list of processes.")
 ]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="A file with the service's key. $SCOREWRIGHT_BATCH_KEY is taken as well.")
-]
+KeyFile = Annotated[Path | None, typer.Option(help="A file with the service's key. $SCOREWRIGHT_KEY is taken as well.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -149,7 +147,7 @@ def _client(url: str, key: str | None, key_file: Path | None) -> JobsClient:
 
     if key is not None and key_file is not None:
         raise UsageError("--key and --key-file are both given.")
-    found = read_key(key_file) if key_file is not None else key or os.environ.get("SCOREWRIGHT_BATCH_KEY") or None
+    found = read_key(key_file) if key_file is not None else key or os.environ.get("SCOREWRIGHT_KEY") or None
     return JobsClient(url, found)
 
 

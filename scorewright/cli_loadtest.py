@@ -80,7 +80,7 @@ def run(
     warm_up: Annotated[str, typer.Option(help="How long before that requests are sent and not counted.")] = "2s",
     rows: Annotated[str, typer.Option(help="The numbers of rows a client-batch request has.")] = "10,100",
     key_file: Annotated[
-        Path | None, typer.Option(help="A file with the endpoint's key. $SCOREWRIGHT_LOADTEST_KEY is taken as well.")
+        Path | None, typer.Option(help="A file with the endpoint's key. $SCOREWRIGHT_KEY is taken as well.")
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="The key itself; others on this machine may see it in a list of processes.")

@@ -73,7 +73,7 @@ def test_a_service_that_asks_for_a_key_is_given_it(
         )
         assert ran.exit_code == 0, ran.err
         assert command("batch", "list", url, "--key", key).out.count("completed") == 1
-        monkeypatch.setenv("SCOREWRIGHT_BATCH_KEY", key)
+        monkeypatch.setenv("SCOREWRIGHT_KEY", key)
         assert command("batch", "list", url).exit_code == 0
         wrong = command("batch", "list", url, "--key", "wrong")
         assert "The key is not one of this service" in wrong.err

@@ -14,7 +14,7 @@ from scorewright.errors import LoadTestError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEY_VARIABLE = "SCOREWRIGHT_LOADTEST_KEY"
+KEY_VARIABLE = "SCOREWRIGHT_KEY"
 """The environment variable with the endpoint's key: nobody sees it in a list of processes."""
 
 _SHOWN = 300

@@ -200,7 +200,7 @@ def test_the_key_is_sent_and_never_shown(command: Command, tmp_path: Path, monke
         words = ("loadtest", url, "--request", request, *REALTIME, "--rate", 20, "--deployment", "blue")
         done = command(*words)
         assert (done.exit_code, "asks for a key: HTTP 401: no such key" in done.err) == (13, True)
-        monkeypatch.setenv("SCOREWRIGHT_LOADTEST_KEY", "wr0ng")
+        monkeypatch.setenv("SCOREWRIGHT_KEY", "wr0ng")
         done = command(*words)
         assert (done.exit_code, "refuses the key" in done.err, "wr0ng" in done.err) == (13, True, False)
         (tmp_path / "key").write_text("s3cret\n")
