@@ -19,9 +19,9 @@ import httpx
 
 from benchmarks.cases import Rows
 from benchmarks.models import train
+from scorewright import memory
 from scorewright.difference import difference
 from scorewright.score.generator import generate
-from scorewright.service import memory
 from tests.service.servers import WAIT_SECONDS, serving
 
 HOUR = 72_000

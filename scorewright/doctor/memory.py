@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scorewright.doctor.finding import Outcome, failed, ok, skipped, warning
-from scorewright.doctor.room import room
 from scorewright.doctor.words import megabytes
+from scorewright.memory import available
 
 if TYPE_CHECKING:
     from scorewright.doctor.wanted import Wanted
@@ -20,7 +20,7 @@ FULL = 0.8
 
 def judge(wanted: Wanted, scorer: int, how: str) -> Outcome:
     """`scorer` is what one takes, in bytes; `how` says how that is known."""
-    have = wanted.memory or room()
+    have = wanted.memory or available()
     if have is None:
         return skipped(f"this system does not tell its memory; {how}", "Name it with --memory.")
     needed = OTHERS + scorer * wanted.worker_count

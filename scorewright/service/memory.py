@@ -1,17 +1,14 @@
-"""How much memory there is, and whether the scorers asked for fit into it."""
+"""Whether the scorers asked for fit into memory."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorewright.errors import ServiceError
+from scorewright.memory import available, private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-_MACHINE = Path("/proc/meminfo")
 
 
 def require(scorers: int, pid: int, beside: Iterable[int] = ()) -> None:
@@ -28,44 +25,6 @@ def require(scorers: int, pid: int, beside: Iterable[int] = ()) -> None:
             f"all take {_megabytes(own * scorers)}{there}, and there are {_megabytes(room)}.",
             hint="Ask for fewer scorers, or give the container more memory.",
         )
-
-
-def private(pid: int) -> int | None:
-    """The bytes of a process that are its alone; None where the system does not tell."""
-    return _field(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
-
-
-def anonymous(pid: int) -> int | None:
-    """The bytes of memory that a process has and no file backs, quick to ask for; None where it is not told."""
-    return _field(Path(f"/proc/{pid}/status"), "RssAnon:")
-
-
-def resident(pid: int) -> int:
-    """The bytes of a process that are in memory, those that it shares with others included; 0 if there is no such."""
-    return _field(Path(f"/proc/{pid}/status"), "VmRSS:") or 0
-
-
-def available() -> int | None:
-    """The bytes that this process's container, or the machine with its swap space, has; None if it does not tell."""
-    limits = [int(text) for path in _CGROUP_LIMITS if (text := _read(path).strip()).isdigit()]
-    main, swap = _field(_MACHINE, "MemTotal:"), _field(_MACHINE, "SwapTotal:")
-    machine = [] if main is None else [main + (swap or 0)]
-    return min([*limits, *machine], default=None)
-
-
-def _field(path: Path, name: str) -> int | None:
-    """A line of kilobytes, as /proc has them, in bytes."""
-    for line in _read(path).splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("ascii")
-    except OSError:
-        return ""
 
 
 def _megabytes(count: int) -> str:

@@ -13,9 +13,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from scorewright import __version__
+from scorewright import __version__, memory
 from scorewright.errors import RequestError
-from scorewright.service import memory
 from scorewright.service.batch.stored_job import State
 from scorewright.service.counters import (
     GONE,

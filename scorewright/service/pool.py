@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scorewright.errors import BundleError, ScorewrightError, ScriptError, ServiceError
+from scorewright.memory import anonymous
 from scorewright.service import memory
 from scorewright.service.child import outcome
 from scorewright.service.counters import Ended
@@ -300,7 +301,7 @@ class ScorerPool:
             raise
         if not self._first.is_set():
             memory.require(self._count, scorer.child.pid, [] if self._beside is None else self._beside.pids)
-            size = memory.anonymous(scorer.child.pid)
+            size = anonymous(scorer.child.pid)
             if size is not None and 0 < self._wear.most_bytes < size:
                 raise ServiceError(
                     f"max_scorer_bytes is {self._wear.most_bytes} and a scorer that has just been started has {size}.",

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from scorewright.service import memory
+from scorewright import memory
 
 if TYPE_CHECKING:
     from scorewright.service.scorer_process import ScorerProcess

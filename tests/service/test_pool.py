@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from scorewright.service import memory
+from scorewright.memory import available
 from tests.service.servers import OBEDIENT, WAIT_SECONDS, alive, children, runs, wait_until, write_bundle
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_a_request_that_kills_its_scorer_fails_alone(number: int, serve: Serve, 
 
 
 def test_more_scorers_than_there_is_memory_for_are_refused_with_the_numbers(serve: Serve, tmp_path: Path) -> None:
-    room = memory.available()
+    room = available()
     assert room is not None
     count = 200
     script = OBEDIENT.replace("def init():", f"def init():\n    global kept\n    kept = b'x' * {room // count}\n")

@@ -80,7 +80,7 @@ def try_start(bundle: Bundle, patience: float) -> Started:
 
 def _main(script: str, model_dir: str, report_to: int) -> None:
     from scorewright.contract.script import EntryScript
-    from scorewright.doctor.room import private
+    from scorewright.memory import private
 
     sys.argv = [script]
     entry = EntryScript.load(Path(script), model_dir=model_dir)

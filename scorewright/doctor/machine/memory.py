@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from scorewright.doctor.finding import Check, Outcome, ok, skipped, warning
 from scorewright.doctor.memory import OTHERS
-from scorewright.doctor.room import room
 from scorewright.doctor.words import megabytes
+from scorewright.memory import available
 
 if TYPE_CHECKING:
     from scorewright.doctor.wanted import Wanted
@@ -17,7 +17,7 @@ SMALL = 120_000_000
 
 
 def look(wanted: Wanted) -> Outcome:
-    have = wanted.memory or room()
+    have = wanted.memory or available()
     if have is None:
         return skipped("this system does not tell its memory", "Name it with --memory.")
     small = OTHERS + SMALL * wanted.worker_count
