@@ -41,18 +41,28 @@ class Bounds:
             self.check_rows(_rows(text, signature()))
 
     def check_depth(self, data: bytes) -> None:
-        """Raises RequestError 400 if JSON is nested too deep."""
+        """Raises RequestError 400 if JSON is nested too deep. What is not JSON passes: who parses it says so."""
         if data.count(b"[") + data.count(b"{") <= self.depth:
             return
-        if _settled(_brackets(data), self.depth) is not True and not _settled(
-            _brackets(_STRING.sub(b"", data)), self.depth
-        ):
+        if _settled(_brackets(data), self.depth) or _settled(_brackets(_STRING.sub(b"", data)), self.depth):
+            return
+        if _is_json(data):
             raise RequestError(400, f"The request is nested too deep: more than {self.depth} lists and objects.")
 
     def check_rows(self, count: int) -> None:
         """Raises RequestError 413 if these are too many rows."""
         if self.rows is not None and count > self.rows:
             raise RequestError(413, f"The request has {count} rows, more than {self.rows}, the service's limit.")
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _brackets(data: bytes) -> bytes:
