@@ -6,6 +6,7 @@ Every answer is compared with the model's own. At 20 requests a second an hour h
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -75,7 +76,10 @@ def run(folder: Path, requests: int, scorers: int) -> Hour:
         sizes: list[int] = []
 
         def client() -> None:
-            connection = HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
+            with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)) as connection:
+                ask(connection)
+
+        def ask(connection: HTTPConnection) -> None:
             while True:
                 with lock:
                     number = next(asked, None)
