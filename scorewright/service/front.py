@@ -39,6 +39,9 @@ LAST_WORDS_SECONDS = 1.0
 """How long a service that must end at once still has to tell its clients so."""
 
 
+_STOPPED = "The service was stopped before this request was answered."
+
+
 class Served:
     """What a front serves at a time: the target, the engine that scores for it, and the application."""
 
@@ -147,12 +150,14 @@ class Front:
             await self._flushed(hurrying)
         if hurry.is_set() and not serving.done():
             for served in (self.served, *self._former):
-                served.engine.abandon("The service was stopped before this request was answered.")
+                served.engine.abandon(_STOPPED)
+            if self._http is not None:
+                self._http.give_up(_STOPPED)
             await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
             serving.cancel()
             raise ServiceError(
-                "Stopped by a second signal before every accepted request was answered.",
-                hint="Send one signal and wait, to lose none.",
+                "Stopped before every accepted request was answered.",
+                hint="To lose none, send one signal, and give the service more time (SCOREWRIGHT_DRAIN_TIMEOUT).",
             )
 
     async def refuse(self, serving: asyncio.Task[None], reason: str) -> None:
@@ -240,6 +245,7 @@ class Front:
             own_headers=own,
             cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
             gate=gate,
+            logger=self._log,
             tracer=None if self._telemetry is None else self._telemetry.tracer(target, _count(target)),
         )
 

@@ -70,6 +70,12 @@ class HttpServer(uvicorn.Server):
             await asyncio.sleep(0.02)
         self.should_exit = True
 
+    def give_up(self, message: str) -> None:
+        """Refuse what has not come whole yet."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.give_up(message)
+
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while True:

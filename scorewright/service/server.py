@@ -140,15 +140,17 @@ class _Service:
         if stop.is_set():
             self._log.info("Stopping: no new connections; what has been accepted is still answered.")
             draining = asyncio.create_task(fronts.drained(hurry))
+            patience = asyncio.create_task(self._patience(hurry))
             try:
                 await front.drain(serving, hurry)
             finally:
+                patience.cancel()
                 # Hurried or not, the others have their last words, too.
                 answered = await draining
             if not answered:
                 raise ServiceError(
                     "A front ended before it had answered every request that it had accepted.",
-                    hint="The log above says why. After a second signal it is what was asked for.",
+                    hint="The log above says why. After a second signal, or drain_timeout, it is what was asked for.",
                 )
             self._log.info("Stopped: every accepted request has been answered.")
         elif failing.done():
@@ -163,6 +165,16 @@ class _Service:
             raise ServiceError(
                 f"The HTTP server ended by itself: {serving.exception()!r}.", hint="The traceback is in the log above."
             )
+
+    async def _patience(self, hurry: asyncio.Event) -> None:
+        """Hurry once the time to drain is over."""
+        seconds = self._settings.drain_timeout
+        if seconds:
+            await asyncio.sleep(seconds)
+            self._log.warning(
+                "The %d s of drain_timeout are over: what is not answered by now is answered 503.", seconds
+            )
+            hurry.set()
 
 
 @contextlib.contextmanager

@@ -302,6 +302,15 @@ class Settings(BaseSettings):
             "0 for no limit.",
         ),
     ] = 60
+    drain_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds after SIGTERM in which what has been accepted is to be answered; the rest is then "
+            "answered 503. Keep it below what Docker or Kubernetes waits until it kills; 0 for no limit.",
+        ),
+    ] = 25
     max_connections: Annotated[
         int,
         Field(
