@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
+from scorewright.service.handshake import Handshake
 from scorewright.service.http_protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from uvicorn.server import ServerState
 
     from scorewright.service.http_limits import HttpLimits
 
@@ -31,18 +34,18 @@ class HttpServer(uvicorn.Server):
     @classmethod
     def of(cls, app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None) -> Self:
         """A server of this ASGI application, on the quickest parts that are installed; over HTTPS if given `tls`."""
+        http: Callable[..., asyncio.Protocol] = functools.partial(HttpProtocol, limits=limits)
         return cls(
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type]
+                http=http if tls is None else _after_handshake(limits, tls),  # type: ignore[arg-type]
                 ws="none",
                 proxy_headers=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                ssl_context_factory=None if tls is None else lambda _, __: tls,
             )
         )
 
@@ -78,3 +81,13 @@ class HttpServer(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, HttpProtocol):
                     connection.look(now)
+
+
+def _after_handshake(limits: HttpLimits, tls: ssl.SSLContext) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn makes its protocols by, for connections that begin with a handshake."""
+
+    def accept(*, server_state: ServerState, **named: Any) -> Handshake:
+        http = functools.partial(HttpProtocol, limits=limits, server_state=server_state, **named)
+        return Handshake(http, server_state.connections, limits, tls)
+
+    return accept
