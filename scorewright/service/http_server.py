@@ -34,12 +34,11 @@ class HttpServer(uvicorn.Server):
     @classmethod
     def of(cls, app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None) -> Self:
         """A server of this ASGI application, on the quickest parts that are installed; over HTTPS if given `tls`."""
-        http: Callable[..., asyncio.Protocol] = functools.partial(HttpProtocol, limits=limits)
         return cls(
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=http if tls is None else _after_handshake(limits, tls),  # type: ignore[arg-type]
+                http=_protocol(limits, tls),  # type: ignore[arg-type]
                 ws="none",
                 proxy_headers=False,
                 lifespan="off",
@@ -83,11 +82,14 @@ class HttpServer(uvicorn.Server):
                     connection.look(now)
 
 
-def _after_handshake(limits: HttpLimits, tls: ssl.SSLContext) -> Callable[..., asyncio.Protocol]:
-    """What uvicorn makes its protocols by, for connections that begin with a handshake."""
+def _protocol(limits: HttpLimits, tls: ssl.SSLContext | None) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn is to make a connection's protocol by."""
+    http = functools.partial(HttpProtocol, limits=limits)
+    if tls is None:
+        return http
 
-    def accept(*, server_state: ServerState, **named: Any) -> Handshake:
-        http = functools.partial(HttpProtocol, limits=limits, server_state=server_state, **named)
-        return Handshake(http, server_state.connections, limits, tls)
+    def accepted(*, server_state: ServerState, **named: Any) -> Handshake:
+        speak = functools.partial(http, server_state=server_state, **named)
+        return Handshake(speak, server_state.connections, limits, tls)
 
-    return accept
+    return accepted
