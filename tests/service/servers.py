@@ -112,6 +112,10 @@ class Server:
         """The process ids of further fronts, from /proc."""
         return self._running("scorewright.service.front_process")
 
+    def descriptors(self) -> int:
+        """How many file descriptors the main process holds, from /proc."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def connections(self, pid: int | None = None) -> int:
         """How many connections a process of it, the main one unless told, has accepted, from /proc."""
         of = pid or self.process.pid
