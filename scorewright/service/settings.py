@@ -449,6 +449,10 @@ class Settings(BaseSettings):
         """Whether a request must carry a key or a token."""
         return any((self.primary_key, self.secondary_key, self.keys_path, self.token_issuer))
 
+    def without_keys(self) -> Self:
+        """The same without the keys in clear: for all but what makes hashes of them."""
+        return self.model_copy(update={"primary_key": None, "secondary_key": None})
+
     def told(self) -> dict[str, Any]:
         """All of them as JSON carries it, secrets in clear: for the service's own processes, over their sockets."""
         secrets = {name: getattr(self, name) for name in _SECRET}
