@@ -161,7 +161,7 @@ def _key(told: Any) -> PyJWK | None:
     try:
         return PyJWK({name: told[name] for name in _PUBLIC if name in told}, algorithm)
     except (PyJWTError, ValueError, TypeError):
-        # One that is none takes nothing from the others.
+        # One that is none takes nothing from the others. Older releases of PyJWT let cryptography's own errors through.
         return None
 
 

@@ -18,6 +18,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from scorewright.errors import RequestError
 from scorewright.service import issuer_keys
@@ -142,11 +143,13 @@ def signed(text: str, key: bytes) -> str:
 
 
 def test_a_symmetric_key_in_the_issuers_set_signs_nothing(issuer: Issuer) -> None:
-    secret = b"s" * 32
+    secret, own = b"s" * 32, new_rsa()
+    issuer.keys["one"] = own
     issuer.more = [
         {"kty": "oct", "kid": "shared", "k": base64.urlsafe_b64encode(secret).decode(), "alg": "HS256"},
         {**public("encrypts", issuer.keys["one"]), "use": "enc"},
         {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
+        {**json.loads(RSAAlgorithm.to_jwk(own)), "kid": "private", "use": "sig", "key_ops": ["verify"]},
         {"kty": "RSA", "kid": "no text", "n": 5, "e": "AQAB"},
         {"kty": "RSA", "kid": "too small", "n": "AQAB", "e": "AQ"},
     ]
@@ -154,6 +157,8 @@ def test_a_symmetric_key_in_the_issuers_set_signs_nothing(issuer: Issuer) -> Non
     text = f"{encoded({'alg': 'HS256', 'kid': 'shared'})}.{issuer.token().split('.')[1]}"
     assert status(checks.check(f"{text}.{signed(text, secret)}".encode())) == 401
     assert status(checks.check(issuer.token("encrypts", by=issuer.keys["one"]).encode())) == 401
+    # An issuer that has published too much has published enough.
+    assert status(checks.check(issuer.token("private", by=issuer.keys["one"]).encode())) == 200
     assert status(checks.check(issuer.token().encode())) == 200
 
 
