@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
-from scorewright.service.certificate import Certificate
 from scorewright.service.collection import CollectedData, Collecting, DataCollector
 from scorewright.service.engine import Engine
 from scorewright.service.gate import Gate, Guard
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from scorewright.service.app import App
     from scorewright.service.counters import Counters
+    from scorewright.service.credentials import Credentials
     from scorewright.service.http_server import HttpServer
     from scorewright.service.rows import RowCount
     from scorewright.service.settings import Settings
@@ -75,6 +75,7 @@ class Front:
         logger: logging.Logger,
         counters: Counters,
         number: int,
+        credentials: Credentials,
     ) -> None:
         self._counters = counters
         self._own = counters.fronts[number]
@@ -82,8 +83,8 @@ class Front:
         self._settings = settings
         self._listeners = listeners
         self._log = logger
-        self._guard = Guard.of(settings, logger)
-        self._certificate = Certificate.of(settings, logger)
+        self._guard = Guard.of(credentials.keys, settings, logger)
+        self._certificate = credentials.certificate
         self._http: HttpServer | None = None
         self._answering = Answering()
         self._former: set[Served] = set()

@@ -15,6 +15,7 @@ from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.counters import Counters
+from scorewright.service.credentials import Credentials
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import FIRST_GENERATION, Fronts
@@ -56,9 +57,11 @@ def serve(read: Read) -> int:
 
 
 def _served(settings: Settings, target: Target, logger: logging.Logger) -> int:
+    credentials = Credentials.of(settings, logger)
+    settings = settings.without_keys()
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
         listeners = _listeners(settings, settings.host or target.host, stack)
-        runner.run(_Service(settings, target, listeners, logger).run())
+        runner.run(_Service(settings, credentials, target, listeners, logger).run())
     return 0
 
 
@@ -98,9 +101,15 @@ class _Service:
     """One run of the service: the main process's front, further fronts, and the scorers."""
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: list[socket.socket], logger: logging.Logger
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        target: Target,
+        listeners: list[socket.socket],
+        logger: logging.Logger,
     ) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._target = target
         self._listeners = listeners
         self._log = logger
@@ -110,12 +119,13 @@ class _Service:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
         counters = Counters.create(settings.fronts)
-        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT)
+        credentials = self._credentials
+        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT, credentials)
         jobs = Supervisor(settings, self._target, self._roots, self._log)
         ports = [listener.getsockname()[1] for listener in self._listeners]
         address = settings.host or self._target.host, ports
         with _signals() as (stop, hurry, reload):
-            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log, counters)
+            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log, counters, credentials)
             generations = Generations(settings, front, fronts, jobs.serve, self._log, counters.main)
             reloading = asyncio.create_task(generations.obey(reload))
             try:

@@ -21,6 +21,7 @@ import httpx
 from scorewright.bundle import MANIFEST, Manifest, Method, ModelInfo, SampleInfo, Signature, TensorSpec, hash_files
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 WAIT_SECONDS = 30.0
@@ -174,6 +175,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.01)
+
+
+def connected(
+    stack: contextlib.ExitStack, server: Server, front: int, verify: ssl.SSLContext | bool = True
+) -> httpx.Client:
+    """A client whose connection is this front's."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        before = server.connections(front)
+        client = stack.enter_context(httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, verify=verify))
+        client.get("/livez")
+        if server.connections(front) > before:
+            return client
+    raise AssertionError("the front takes no connection")
 
 
 class Serve(Protocol):
