@@ -41,8 +41,9 @@ OUT = DASHBOARD.with_suffix(".png")
 SERVICE = ("--worker-count", "2", "--http-workers", "2", "--max-queue-wait-ms", "500")
 BAD_BODY = {"data": [["not a number"]]}
 BAD_EVERY_SECONDS = 0.1
-PATIENCE_SECONDS = 0.3
-"""How long who sends bad requests waits for an answer, which is shorter than a scorer may be waited for."""
+PATIENCE_SECONDS = 0.15
+"""How long who sends bad requests waits: so much shorter than SERVICE lets a request wait for a scorer that some have
+left, and are not late, when halted scorers go on."""
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,7 @@ def _offered(client: httpx.Client, query: str) -> list[str]:
 
 
 def answered(client: httpx.Client, panel: Panel, values: Mapping[str, str], window: Window) -> Answered:
-    """A panel's series. Raises BenchmarkError if a query has none, or if all that is shown is zero."""
+    """A panel's series. Raises BenchmarkError if a query has none, a series no value, or all of them are zero."""
     shown, queries = [], []
     for target in panel.targets:
         if fill(target.datasource.uid, values) != DATASOURCE:
@@ -234,7 +234,7 @@ def answered(client: httpx.Client, panel: Panel, values: Mapping[str, str], wind
         series = [
             Series(legend(target.legend_format, one["metric"]), _values(one["values"], window.times)) for one in told
         ]
-        if all(math.isnan(value) for one in series for value in one.values):
+        if not series or any(all(map(math.isnan, one.values)) for one in series):
             raise BenchmarkError(f"Panel “{panel.title}” has no data: {query}")
         shown += series
     if not any(value for one in shown for value in one.values if not math.isnan(value)):

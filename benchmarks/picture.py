@@ -86,7 +86,7 @@ class Picture:
 
     def save(self, file: Path) -> None:
         """Write it as png."""
-        self._figure.savefig(file, dpi=DPI)
+        self._figure.savefig(file, dpi=DPI, pil_kwargs={"optimize": True})
 
     def _axes(self, box: Box, color: str) -> Axes:
         left, top, width, high = box

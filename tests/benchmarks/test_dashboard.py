@@ -86,7 +86,14 @@ def test_a_panel_asks_its_own_query_and_has_gaps_where_there_is_no_value() -> No
     assert len(series.values) == len(WINDOW.times) == 10
 
 
-@pytest.mark.parametrize("nothing", [{"result": []}, one_series([[1001, "NaN"], [1002, "NaN"]])])
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"result": []},
+        one_series([[1001, "NaN"], [1002, "NaN"]]),
+        {"result": [{"metric": {}, "values": ALL}, {"metric": {"a": "b"}, "values": [[1001, "NaN"]]}]},
+    ],
+)
 def test_a_query_without_data_is_an_error_although_the_panels_others_have_some(nothing: dict[str, Any]) -> None:
     def answer(request: httpx.Request) -> Any:
         return nothing if "0.95" in request.url.params["query"] else one_series(ALL)
