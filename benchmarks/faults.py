@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from benchmarks.injected import FAULTS, SCRIPT, Fault
 from tests.service.load import Load
 from tests.service.servers import WAIT_SECONDS, runs, serving, wait_until, write_bundle
 
@@ -28,113 +29,9 @@ if TYPE_CHECKING:
 
     from tests.service.servers import Server
 
-SCRIPT = """
-import collections, ctypes, itertools, json, os, resource, sys, time
-
-kept = []
-
-
-def init():
-    pass
-
-
-def run(raw):
-    return globals()[json.loads(raw)["do"]]()
-
-
-def run_many(raws):
-    return [run(raw) for raw in raws]
-
-
-def echo():
-    return "right"
-
-
-def segfault():
-    ctypes.string_at(0)
-
-
-def end():
-    os._exit(3)
-
-
-def run_out_of_memory():
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (1, before[1]))
-    try:
-        return len(bytearray(1 << 30))
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-def hang():
-    while True:
-        pass
-
-
-def hang_in_c():
-    collections.deque(itertools.repeat(0), maxlen=0)
-
-
-def leak():
-    kept.append(bytearray(200_000_000))
-    return "leaked"
-
-
-def close_stdout():
-    sys.stdout.close()
-    for number in (0, 1):
-        try:
-            os.close(number)
-        except OSError:
-            pass
-    print("said after stdout was closed")
-    return "closed"
-
-
-def fork_and_end():
-    if os.fork() == 0:
-        time.sleep(600)
-    os._exit(3)
-"""
-DIED = "The process scoring this request ended unexpectedly. Check the logs for more info."
-FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
-LATE = "Scoring timeout after 500 ms"
 SCORERS = 2
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault: a request that makes it (`do`), or a signal to one of the `victims`.
-
-    `answer` is what that request itself is answered. `cuts` says that clients of the victim may be cut off.
-    """
-
-    name: str
-    do: str = ""
-    answer: str = ""
-    victims: Callable[[Server], list[int]] | None = None
-    number: signal.Signals = signal.SIGKILL
-    cuts: bool = False
-    flags: tuple[str, ...] = ()
-    replaced: bool = True
-
-
-FAULTS = (
-    Fault("A scorer is killed (SIGKILL)", victims=lambda server: server.scorers()),
-    Fault("A scorer is sent SIGTERM", victims=lambda server: server.scorers(), number=signal.SIGTERM, replaced=False),
-    Fault("One of two fronts is killed", victims=lambda server: server.fronts(), cuts=True, replaced=False),
-    Fault("run() segfaults", "segfault", DIED),
-    Fault("run() ends the process", "end", DIED),
-    Fault("run() runs out of memory (RLIMIT_AS)", "run_out_of_memory", FAILED, replaced=False),
-    Fault("run() hangs in Python, 500 ms allowed", "hang", LATE, replaced=False),
-    Fault("run() hangs in C, 500 ms allowed", "hang_in_c", LATE),
-    Fault(
-        "run() leaks 200 MB, 150 MB allowed", "leak", "leaked", flags=("--max-scorer-bytes", "150000000"), replaced=True
-    ),
-    Fault("run() closes stdout and its descriptor", "close_stdout", "closed", replaced=False),
-    Fault("run() forks a child, and ends", "fork_and_end", DIED),
-)
+REGAINED = 0.9
+"""The share of the throughput before a fault that must be back, for a second."""
 
 
 @dataclass
@@ -149,6 +46,7 @@ class Outcome:
     lost: int = 0
     own: list[str] = field(default_factory=list)
     recovered: float = 0.0
+    regained: float | None = None
     points: int = 0
     injected: int = 0
     hit: list[int] = field(default_factory=list)
@@ -186,8 +84,14 @@ def again_at_once(server: Server, inject: Callable[[], None]) -> None:
 POINTS = (amid_requests, twice_at_once, again_at_once, amid_a_reload)
 
 
-def run(fault: Fault, folder: Path, points: Sequence[Callable[[Server, Callable[[], None]], None]]) -> Outcome:
-    """Serve, load, inject the fault at each point, and count."""
+def run(
+    fault: Fault,
+    folder: Path,
+    points: Sequence[Callable[[Server, Callable[[], None]], None]],
+    *,
+    throughput: bool = False,
+) -> Outcome:
+    """Serve, load, inject the fault at each point, and count; with `throughput`, wait until it is back, too."""
     outcome = Outcome(fault, points=len(points))
     bundle = write_bundle(folder / "bundle", SCRIPT)
     flags = ["--worker-count", str(SCORERS), "--http-workers", "2", *fault.flags]
@@ -197,11 +101,14 @@ def run(fault: Fault, folder: Path, points: Sequence[Callable[[Server, Callable[
         with Load(server, {"do": "echo"}, clients=8) as load:
             for point in points:
                 load.more(100)
+                before = _throughput(load) if throughput else 0
                 begun = time.monotonic()
                 point(server, lambda: _inject(server, fault, outcome))
                 wait_until(lambda: _whole(server))
                 load.more(100)
                 outcome.recovered = max(outcome.recovered, time.monotonic() - begun)
+                if throughput:
+                    outcome.regained = max(outcome.regained or 0.0, _regained(load, begun, before))
         _count(load, outcome)
         if fault.do == "close_stdout":
             server.line("said after stdout was closed")
@@ -210,6 +117,52 @@ def run(fault: Fault, folder: Path, points: Sequence[Callable[[Server, Callable[
         if server.end() != 0:
             raise AssertionError(f"{fault.name}: the service did not end well:\n{server.log}")
     return outcome
+
+
+def run_without_the_main_process(folder: Path) -> Outcome:
+    """Kill the main process amid requests, see the others end, and start it again, as an orchestrator would."""
+    outcome = Outcome(Fault("The main process is killed, and started again", cuts=True), points=1, injected=1)
+    bundle = write_bundle(folder / "bundle", SCRIPT)
+    with serving(cwd=folder) as serve:
+        flags = [str(bundle), "--worker-count", str(SCORERS), "--http-workers", "2"]
+        server = serve(*flags).ready()
+        wait_until(lambda: _whole(server))
+        with Load(server, {"do": "echo"}, clients=8) as load:
+            load.more(500)
+            others = [*server.scorers(), *server.fronts()]
+            begun = time.monotonic()
+            load.stop()
+            server.process.kill()
+        _count(load, outcome)
+        wait_until(lambda: not any(runs(pid) for pid in others))
+        again = serve(*flags, SCOREWRIGHT_PORT=str(httpx.URL(server.url).port)).ready()
+        wait_until(lambda: _whole(again))
+        outcome.recovered = time.monotonic() - begun
+        if again.end() != 0:
+            raise AssertionError(f"{outcome.fault.name}: the service did not end well:\n{again.log}")
+    return outcome
+
+
+def _throughput(load: Load) -> int:
+    """Answers within a second from now."""
+    now = time.monotonic()
+    wait_until(lambda: time.monotonic() > now + 1)
+    return load.told(now, now + 1)
+
+
+def _regained(load: Load, begun: float, before: int) -> float:
+    """Seconds after `begun` at which a second ended that had as many answers as it should."""
+
+    def found() -> float | None:
+        at, now = begun, time.monotonic()
+        while at + 1 <= now:
+            if load.told(at, at + 1) >= REGAINED * before:
+                return at + 1 - begun
+            at += 0.1
+        return None
+
+    wait_until(lambda: found() is not None)
+    return found() or 0.0
 
 
 def _inject(server: Server, fault: Fault, outcome: Outcome) -> None:
@@ -273,15 +226,16 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes, as a Markdown table."""
     lines = [
         "| Fault | Injected | Its own requests were answered | Others sent | Answered | Failed, explained | Cut off "
-        "| Lost | Whole again after |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| Lost | Whole again after | Throughput back after |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in outcomes:
         own = ", ".join(f"{one.own.count(said)} × “{said}”" for said in dict.fromkeys(one.own)) or "–"
         failed = ", ".join(f"{count} × {said}" for said, count in one.failed.items()) or "0"
+        back = "–" if one.regained is None else f"{one.regained:.1f} s"
         lines.append(
             f"| {one.fault.name} | {one.injected} times at {one.points} points | {own} | {one.sent} | {one.answered} "
-            f"| {failed} | {one.cut} | {one.lost} | {one.recovered:.1f} s |"
+            f"| {failed} | {one.cut} | {one.lost} | {one.recovered:.1f} s | {back} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -292,9 +246,12 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, help="a page, whose table between its two marks is written anew")
     told = parser.parse_args(words)
     outcomes = []
-    for fault in FAULTS:
-        with tempfile.TemporaryDirectory() as folder:
-            outcomes.append(run(fault, Path(folder), POINTS))
+    for fault in (*FAULTS, None):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            outcomes.append(
+                run_without_the_main_process(folder) if fault is None else run(fault, folder, POINTS, throughput=True)
+            )
         print(table(outcomes[-1:]).splitlines()[-1], flush=True)
     if told.out is not None:
         head, mark, rest = told.out.read_text("utf-8").partition("<!-- table -->\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from bisect import bisect_left
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Self
@@ -30,6 +32,7 @@ class Load:
         self._port = httpx.URL(server.url).port or 0
         self._body = json.dumps(request)
         self._stop = threading.Event()
+        self._told: list[float] = []
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
@@ -54,6 +57,11 @@ class Load:
     def failed(self) -> Counter[tuple[int, str]]:
         """The answers that are none of status 200."""
         return Counter({answer: count for answer, count in self.answers.items() if answer[0] != 200})
+
+    def told(self, since: float, until: float) -> int:
+        """How many were answered between two times of the monotonic clock."""
+        with self._lock:
+            return bisect_left(self._told, until) - bisect_left(self._told, since)
 
     def more(self, number: int) -> None:
         """Wait until so many more have been answered."""
@@ -80,4 +88,5 @@ class Load:
             else:
                 with self._lock:
                     self.answers[answer.status, body] += 1
+                    self._told.append(time.monotonic())
         connection.close()

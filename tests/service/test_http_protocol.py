@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from scorewright.service.http_protocol import PIPELINED
-from tests.service.servers import OBEDIENT, Server, serving, wait_until, write_bundle
+from tests.service.servers import OBEDIENT, WAIT_SECONDS, Server, serving, wait_until, write_bundle
 from tests.service.test_certificate import write_pair
 
 if TYPE_CHECKING:
@@ -223,6 +223,24 @@ def test_no_coding_before_http_1_1(server: Server) -> None:
 
 EVIL = b"GET /evil HTTP/1.1\r\nHost: x\r\n\r\n"
 UPGRADE = (b"Connection: upgrade", b"Upgrade: h2c")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"HTTP/1.1\r\n", b"400"),
+        (b"HTTP/1.1\r\nHost: a\r\nHost: b\r\n", b"400"),
+        (b"HTTP/1.0\r\nHost: a\r\nHost: b\r\n", b"400"),
+        (b"HTTP/1.0\r\n", b"200"),
+        (b"HTTP/1.1\r\nhOST:\r\n", b"200"),
+    ],
+)
+def test_a_request_has_one_host(head: bytes, status: bytes, server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), WAIT_SECONDS) as connection:
+        connection.sendall(b"GET /livez " + head + b"Connection: close\r\n\r\n")
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert said.startswith(b"HTTP/1.1 " + status)
+    assert status == b"200" or b"A request has one Host header, and this one has " in said
 
 
 @pytest.mark.parametrize("cut", ["whole", "after the head", "in the head", "in the body"])
