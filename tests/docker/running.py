@@ -46,6 +46,18 @@ class Running:
     def logs(self) -> str:
         return self.container.logs().decode()
 
+    @property
+    def ended(self) -> bool:
+        self.container.reload()
+        return str(self.container.status) == "exited"
+
+    @property
+    def health(self) -> str | None:
+        """What the engine's own check says; None while that is not known yet."""
+        self.container.reload()
+        found = str(self.container.attrs["State"]["Health"]["Status"])
+        return None if found == "starting" else found
+
     def until_healthy(self) -> Self:
         wait_for("healthy", self._healthy)
         return self
