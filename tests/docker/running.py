@@ -96,10 +96,13 @@ class Engine:
         self.client.close()
 
     def run(self, image: str, stack: ExitStack, *, port: int = 5001, **options: Any) -> Running:
-        """`docker run --publish 127.0.0.1::5001`; it is removed when `stack` is closed."""
-        container = self.client.containers.create(
-            image, detach=True, ports={f"{port}/tcp": ("127.0.0.1", 0)}, **options
-        )
+        """`docker run --publish 127.0.0.1::5001`; it is removed when `stack` is closed.
+
+        With another `network_mode` nothing is published.
+        """
+        if "network_mode" not in options:
+            options["ports"] = {f"{port}/tcp": ("127.0.0.1", 0)}
+        container = self.client.containers.create(image, detach=True, **options)
         stack.callback(container.remove, force=True)
         container.start()
         container.reload()
