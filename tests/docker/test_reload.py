@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import textwrap
 from typing import TYPE_CHECKING
@@ -117,5 +118,11 @@ def test_without_memory_for_two_generations_the_old_goes_on(
     assert set(load.answers) == {(200, '"old"')}
     assert (load.cut, load.lost, load.answers.total()) == (0, 0, load.sent)
     assert readiness()["scorers"] == 4
-    print(running.logs)
+    refusal = re.search(
+        r"The reload is refused, and what was served before goes on: worker_count is 4 and the first scorer has "
+        r"\d+ MB of its own: all take (\d+) MB, beside (\d+) MB of the service's other processes, and there are 734 MB\.",
+        running.logs,
+    )
+    assert refusal is not None, running.logs
+    assert int(refusal[1]) + int(refusal[2]) > 734
     assert "died" not in running.logs
