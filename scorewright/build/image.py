@@ -94,9 +94,7 @@ def build(
     another Python than the model was made with, DockerError if there is no engine or a step fails.
     """
     verified = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    context = make_context(
-        verified, tag=tag, base_image=base_image, batch=batch, entra=entra, telemetry=telemetry
-    )
+    context = make_context(verified, tag=tag, base_image=base_image, batch=batch, entra=entra, telemetry=telemetry)
     return run(context, progress)
 
 

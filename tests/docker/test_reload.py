@@ -120,7 +120,8 @@ def test_without_memory_for_two_generations_the_old_goes_on(
     assert readiness()["scorers"] == 4
     refusal = re.search(
         r"The reload is refused, and what was served before goes on: worker_count is 4 and the first scorer has "
-        r"\d+ MB of its own: all take (\d+) MB, beside (\d+) MB of the service's other processes, and there are 734 MB\.",
+        r"\d+ MB of its own: all take (\d+) MB, beside (\d+) MB of the service's other processes, "
+        r"and there are 734 MB\.",
         running.logs,
     )
     assert refusal is not None, running.logs

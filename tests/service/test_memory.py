@@ -12,7 +12,7 @@ from scorewright.service import memory
 
 
 def test_as_many_as_fit_are_taken_and_one_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "private", lambda pid: {42: 300_000_000, os.getpid(): 50_000_000}.get(pid))
+    monkeypatch.setattr(memory, "private", {42: 300_000_000, os.getpid(): 50_000_000}.get)
     monkeypatch.setattr(memory, "available", lambda: 1_000_000_000)
     memory.require(3, 42)
     told = (

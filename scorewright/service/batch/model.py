@@ -44,9 +44,7 @@ def served(target: Target, settings: Settings) -> Served | None:
     bundle = target.bundle
     if bundle is None or settings.batch_entry_script is not None:
         return None
-    return Served(
-        bundle.manifest.name, bundle.manifest.version, target.digest, str(bundle.root), str(bundle.model_dir)
-    )
+    return Served(bundle.manifest.name, bundle.manifest.version, target.digest, str(bundle.root), str(bundle.model_dir))
 
 
 def told(target: Target, settings: Settings, roots: Roots, accepted: Served | None) -> Told:

@@ -1,4 +1,4 @@
-"""SIGHUP while jobs are at work and wait: each is scored by the bundle that it was accepted for, or fails and says so."""
+"""SIGHUP while jobs are at work and wait: each keeps to the bundle that it was accepted for, or fails and says so."""
 
 from __future__ import annotations
 

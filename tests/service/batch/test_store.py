@@ -78,7 +78,9 @@ def test_a_known_key_gives_the_job_and_with_another_request_a_refusal(store: Sto
 def test_twenty_at_once_with_one_key_are_one_job(store: Store) -> None:
     stores = [Store(store.path) for _ in range(20)]
     with ThreadPoolExecutor(20) as threads:
-        jobs = list(threads.map(lambda one: one.submit(ASKED, "/data/out", "key", served=SERVED, most_queued=100), stores))
+        jobs = list(
+            threads.map(lambda one: one.submit(ASKED, "/data/out", "key", served=SERVED, most_queued=100), stores)
+        )
     assert len({job.id for job, _ in jobs}) == 1
     assert sum(new for _, new in jobs) == 1
     for one in stores:
@@ -193,7 +195,8 @@ ENDLESS = """
     store = Store(Path(sys.argv[1]))
     number = 0
     while True:
-        job, _ = store.submit(Asked("in", f"out{number}"), f"/data/{number}", f"key{number}", served=None, most_queued=10**6)
+        asked = Asked("in", f"out{number}")
+        job, _ = store.submit(asked, f"/data/{number}", f"key{number}", served=None, most_queued=10**6)
         store.claim(job.id)
         store.end(job.id, "completed")
         print(number, flush=True)
