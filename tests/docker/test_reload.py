@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import textwrap
 from typing import TYPE_CHECKING
 
 import httpx
@@ -92,7 +91,7 @@ def test_without_memory_for_two_generations_the_old_goes_on(
     engine: Engine, tree_image: Image, containers: ExitStack, tmp_path: Path
 ) -> None:
     script = tmp_path / "score.py"
-    script.write_text(textwrap.dedent(HEAVY.replace("NAME", "old")))
+    script.write_text(HEAVY.replace("NAME", "old"))
     script.chmod(0o755)
     tmp_path.chmod(0o755)
     # Four scorers of some 120 MB: the fifth is there when it is looked at, and the next three would not be.
@@ -110,7 +109,7 @@ def test_without_memory_for_two_generations_the_old_goes_on(
         return found
 
     wait_for("four scorers", lambda: readiness().get("scorers") == 4 or None)
-    script.write_text(textwrap.dedent(HEAVY.replace("NAME", "new")))
+    script.write_text(HEAVY.replace("NAME", "new"))
     with Load(running, {}) as load:
         running.container.kill("HUP")
         wait_for("a refusal", lambda: readiness().get("reload") == "refused" or None)
@@ -127,3 +126,37 @@ def test_without_memory_for_two_generations_the_old_goes_on(
     assert refusal is not None, running.logs
     assert int(refusal[1]) + int(refusal[2]) > 734
     assert "died" not in running.logs
+
+
+def test_without_memory_for_one_more_the_kernel_ends_the_new_one(
+    engine: Engine, tree_image: Image, containers: ExitStack, tmp_path: Path
+) -> None:
+    script = tmp_path / "score.py"
+    script.write_text(HEAVY.replace("NAME", "old"))
+    script.chmod(0o755)
+    tmp_path.chmod(0o755)
+    # The old one is as large as the new one can get: by itself the kernel would as well end that.
+    running = engine.run(
+        tree_image.tag,
+        containers,
+        command=["scorewright", "serve", "--entry-script", "/code/score.py"],
+        volumes={str(tmp_path): {"bind": "/code", "mode": "ro"}},
+        mem_limit="230m",
+        memswap_limit="230m",
+    ).until_healthy()
+    script.write_text(HEAVY.replace("NAME", "new"))
+    with Load(running, {}) as load:
+        running.container.kill("HUP")
+        refused = "The reload is refused, and what was served before goes on: The scorer ended while it loaded"
+        wait_for("a refusal", lambda: refused in running.logs or None)
+        load.more(100)
+    assert "it was killed by SIGKILL" in running.logs
+    assert set(load.answers) == {(200, '"old"')}
+    assert (load.cut, load.lost, load.answers.total()) == (0, 0, load.sent)
+    assert " died: " not in running.logs
+    # With room it succeeds, and the new one is as safe as the old one was.
+    running.container.update(mem_limit="512m", memswap_limit="512m")
+    reloaded(running)
+    assert running.score({}).json() == "new"
+    found = "for p in /proc/[0-9]*; do grep -qs service.scorer $p/cmdline && cat $p/oom_score_adj; done; true"
+    assert set(running.exec("sh", "-c", found)[1].split()) == {"0"}
