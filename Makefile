@@ -36,7 +36,7 @@ $(error There is no example MODEL=$(MODEL); there are: $(MODELS))
 endif
 DEMO_NEEDS := $(if $(filter cifar10,$(MODEL)),$(VENV)/.with-keras,$(VENV)/.with-sklearn)
 
-.PHONY: demo test check sbom audit bench docs screenshots clean
+.PHONY: demo test check sbom audit bench docs screenshots dashboard clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_NEEDS)
@@ -91,6 +91,11 @@ bench: $(VENV)/.with-dev $(JUDGE)/.done $(MLSERVER)/.done $(SERVE)/.done
 # The docs' pictures of a load test's report; REPORT is its folder. Needs Chromium (on Debian: apt-get install chromium).
 screenshots: $(VENV)/.with-dev
 	@$(PY) -m benchmarks.screenshots $(REPORT)
+
+# The docs' picture of the dashboard under a load test, without Grafana (4 minutes). Needs Prometheus (on Debian: apt-get
+# install prometheus).
+dashboard: $(VENV)/.with-dev
+	@$(PY) -m benchmarks.dashboard
 
 # docs/cli.md, from the commands' own help; a test holds it against them.
 docs: $(VENV)/.with-dev

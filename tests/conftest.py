@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -13,6 +15,8 @@ from tests.examples_run import Example, run_example
 from tests.hand_made import hand_made_bundle
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scorewright.bundle import Bundle
@@ -21,6 +25,23 @@ if TYPE_CHECKING:
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_read_once() -> Iterator[None]:
+    """By itself httpx reads the certificates anew for each call: 25 ms of a processor that others wait for."""
+
+    @functools.cache
+    def read(verify: ssl.SSLContext | bool, trust_env: bool, *_: str | None) -> ssl.SSLContext:
+        return httpx.create_ssl_context(verify, trust_env=trust_env)
+
+    def kept(verify: ssl.SSLContext | bool = True, cert: None = None, trust_env: bool = True) -> ssl.SSLContext:
+        assert cert is None
+        return read(verify, trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", kept)
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -20,6 +19,7 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from tests.prometheus import scraping
 from tests.service.scraped import scrape
 from tests.service.servers import TOGETHER, WAIT_SECONDS, serving, wait_until, write_bundle
 
@@ -154,43 +154,10 @@ def test_the_alerts_say_what_they_should() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@contextlib.contextmanager
-def prometheus(server: Server, folder: Path) -> Iterator[httpx.Client]:
+def prometheus(server: Server, folder: Path) -> contextlib.AbstractContextManager[httpx.Client]:
     """A Prometheus that scrapes this server, as a pod of Kubernetes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     labels = {"namespace": "ml", "pod": "churn-1"}
-    config = {
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
-        "rule_files": [str(ALERTS)],
-        "scrape_configs": [
-            {
-                "job_name": "churn",
-                "static_configs": [{"targets": [httpx.URL(server.url).netloc.decode()], "labels": labels}],
-            }
-        ],
-    }
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    words = [
-        *("prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}"),
-        f"--web.listen-address={address}",
-    ]
-    with (folder / "log").open("w") as log, subprocess.Popen(words, stdout=log, stderr=log, cwd=folder) as process:
-        try:
-            with httpx.Client(base_url=f"http://{address}/api/v1", timeout=WAIT_SECONDS) as client:
-                wait_until(lambda: process.poll() is not None or _answers(client))
-                assert process.poll() is None, (folder / "log").read_text()
-                yield client
-        finally:
-            process.terminate()
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/status/runtimeinfo").status_code == 200
-    except httpx.TransportError:
-        return False
+    return scraping(server.url, folder, job="churn", interval="500ms", labels=labels, rules=[ALERTS])
 
 
 @contextlib.contextmanager

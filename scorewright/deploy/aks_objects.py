@@ -25,6 +25,8 @@ CPU, MEMORY = 1.0, 1536 * 2**20
 SERVICE_AT = 80
 LEAVE_SECONDS = 5
 """How long a pod still takes requests after it has been told to end: until no gateway sends it any."""
+DRAIN_TIMEOUT, DRAIN_SECONDS = "SCOREWRIGHT_DRAIN_TIMEOUT", 25
+"""The service's setting for how long it answers after it has been told to end, and its default."""
 QUEUE_METRIC = "scorewright_queue_requests"
 METRICS_PATH = "/metrics"
 
@@ -94,7 +96,7 @@ def deployment(settings: DeploySettings) -> Object:
                             "image": str(settings.image),
                             "ports": [{"name": "http", "containerPort": SERVICE_PORT}],
                             "envFrom": _variables(settings),
-                            **({"env": [{"name": KEYS_PATH, "value": KEYS_MOUNT}]} if settings.keys else {}),
+                            **({"env": own} if (own := _own_variables(settings)) else {}),
                             "resources": _resources(settings),
                             "securityContext": {
                                 "allowPrivilegeEscalation": False,
@@ -244,7 +246,20 @@ def route(name: str, place: AksPlace, weights: dict[str, int]) -> Object:
 
 def _grace(settings: DeploySettings) -> int:
     """Seconds until a pod that was told to end is killed: what it has accepted is to be answered before."""
-    return LEAVE_SECONDS + max(30, math.ceil((settings.request_timeout_ms or 0) / 1000) + 5)
+    return LEAVE_SECONDS + _drain(settings) + 5
+
+
+def _drain(settings: DeploySettings) -> int:
+    """Seconds in which a service that was told to end is to answer what it has accepted."""
+    return max(DRAIN_SECONDS, math.ceil((settings.request_timeout_ms or 0) / 1000))
+
+
+def _own_variables(settings: DeploySettings) -> list[Object]:
+    """Variables that come from how it is deployed here."""
+    told = {KEYS_PATH: KEYS_MOUNT} if settings.keys else {}
+    if (drain := _drain(settings)) != DRAIN_SECONDS and DRAIN_TIMEOUT not in settings.env:
+        told[DRAIN_TIMEOUT] = str(drain)
+    return [{"name": name, "value": value} for name, value in told.items()]
 
 
 def _variables(settings: DeploySettings) -> list[Object]:

@@ -21,6 +21,8 @@ from scorewright.service.tracing import UNTRACED
 from scorewright.service.v2_route import is_v2
 
 if TYPE_CHECKING:
+    import logging
+
     from starlette.types import Message, Receive, Scope, Send
 
     from scorewright.service.batch.jobs import Jobs
@@ -71,6 +73,7 @@ class App:
         own_headers: azureml.Headers,
         cors: Cors | None,
         gate: Gate | None,
+        logger: logging.Logger,
         tracer: Tracer | None = None,
     ) -> None:
         self._score = score
@@ -82,6 +85,7 @@ class App:
         self._cors = cors
         self._gate = gate
         self._tracer = tracer
+        self._log = logger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -92,10 +96,14 @@ class App:
         if self._cors is not None:
             own = self._paths.methods(path) if is_batch(path) else ()
             send = _with_cors(send, self._cors.headers(scope["method"], scope["headers"], own))
-        if self._tracer is None or path in UNTRACED:
-            await self._route(scope, receive, send)
-        else:
-            await self._tracer(self._route, scope, receive, send)
+        try:
+            if self._tracer is None or path in UNTRACED:
+                await self._route(scope, receive, send)
+            else:
+                await self._tracer(self._route, scope, receive, send)
+        except Exception:
+            self._log.exception("%s %s failed in the service itself.", scope["method"], path)
+            await self._failed(scope, receive, send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -107,6 +115,12 @@ class App:
             await self._v2(scope, receive, send)
         else:
             await self._identified(scope, receive, send)
+
+    async def _failed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 500. Raises RuntimeError if another answer has begun; the server then ends the connection."""
+        ids = azureml.read_ids(scope["headers"], azureml.new_id())
+        counted = _with_headers(send, ids.headers + self._own, self._engine.counters)
+        await refusal(HTTPStatus.INTERNAL_SERVER_ERROR, azureml.INTERNAL_ERROR)(scope, receive, counted)
 
     async def _identified(self, scope: Scope, receive: Receive, send: Send) -> None:
         ids = azureml.read_ids(scope["headers"], azureml.new_id())

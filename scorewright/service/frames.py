@@ -11,7 +11,7 @@
     PIECE    scorer to front   number u32 · last u8 · body
     CANCEL   front to scorer   number u32
     CHANNEL  main to scorer    JSON: the number of one more front; the descriptor of a socket to it comes along
-    SERVE    main to front     JSON: the settings, and what is served
+    SERVE    main to front     JSON: the settings, the keys' hashes, the TLS certificate and its key, and what is served
     SCORER   main to front     JSON: its number and its generation, what the script is like; the descriptors of a socket
                                to it and of its status come along
     RETIRE   main to front     JSON: the number of a scorer: give it nothing more, hang up once it has answered; DONE

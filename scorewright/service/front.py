@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from scorewright import __version__
 from scorewright.errors import ServiceError
 from scorewright.service import rows
-from scorewright.service.certificate import Certificate
 from scorewright.service.collection import CollectedData, Collecting, DataCollector
 from scorewright.service.engine import Engine
 from scorewright.service.gate import Gate, Guard
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from scorewright.service.app import App
     from scorewright.service.counters import Counters
+    from scorewright.service.credentials import Credentials
     from scorewright.service.http_server import HttpServer
     from scorewright.service.rows import RowCount
     from scorewright.service.settings import Settings
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 LAST_WORDS_SECONDS = 1.0
 """How long a service that must end at once still has to tell its clients so."""
+
+
+_STOPPED = "The service was stopped before this request was answered."
 
 
 class Served:
@@ -72,6 +75,7 @@ class Front:
         logger: logging.Logger,
         counters: Counters,
         number: int,
+        credentials: Credentials,
     ) -> None:
         self._counters = counters
         self._own = counters.fronts[number]
@@ -79,8 +83,8 @@ class Front:
         self._settings = settings
         self._listeners = listeners
         self._log = logger
-        self._guard = Guard.of(settings, logger)
-        self._certificate = Certificate.of(settings, logger)
+        self._guard = Guard.of(credentials.keys, settings, logger)
+        self._certificate = credentials.certificate
         self._http: HttpServer | None = None
         self._answering = Answering()
         self._former: set[Served] = set()
@@ -147,12 +151,14 @@ class Front:
             await self._flushed(hurrying)
         if hurry.is_set() and not serving.done():
             for served in (self.served, *self._former):
-                served.engine.abandon("The service was stopped before this request was answered.")
+                served.engine.abandon(_STOPPED)
+            if self._http is not None:
+                self._http.give_up(_STOPPED)
             await asyncio.wait({serving}, timeout=LAST_WORDS_SECONDS)
             serving.cancel()
             raise ServiceError(
-                "Stopped by a second signal before every accepted request was answered.",
-                hint="Send one signal and wait, to lose none.",
+                "Stopped before every accepted request was answered.",
+                hint="To lose none, send one signal, and give the service more time (SCOREWRIGHT_DRAIN_TIMEOUT).",
             )
 
     async def refuse(self, serving: asyncio.Task[None], reason: str) -> None:
@@ -240,6 +246,7 @@ class Front:
             own_headers=own,
             cors=Cors.of(settings.cors_origins) if settings.cors_origins else None,
             gate=gate,
+            logger=self._log,
             tracer=None if self._telemetry is None else self._telemetry.tracer(target, _count(target)),
         )
 

@@ -20,6 +20,7 @@ from scorewright.errors import ScorewrightError
 from scorewright.service import frames, line_stream, log
 from scorewright.service.channel import Channel
 from scorewright.service.counters import Counters
+from scorewright.service.credentials import Credentials
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.frames import Kind, Ready
 from scorewright.service.front import Front
@@ -73,7 +74,8 @@ async def _serve(
     logger: logging.Logger,
     counters: Counters,
 ) -> None:
-    front = Front(settings, target, listeners, logger, counters, first["number"])
+    credentials = Credentials.of_told(first["credentials"], settings, logger)
+    front = Front(settings, target, listeners, logger, counters, first["number"], credentials)
     front.served.engine.reload = first["reload"]
     told = _Told(front, first["generation"], first["number"], channel)
     threading.Thread(target=_listen, args=(channel, asyncio.get_running_loop(), told), daemon=True).start()

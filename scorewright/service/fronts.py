@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
     from scorewright.service.counters import Counters
+    from scorewright.service.credentials import Credentials
     from scorewright.service.scorer_process import ScorerProcess
     from scorewright.service.settings import Settings
     from scorewright.service.target import Target
@@ -61,6 +62,7 @@ class _FrontProcess:
         number: int,
         address: Address,
         settings: Settings,
+        credentials: Credentials,
         counters: Counters,
         served: Mapping[str, Any],
         logger: logging.Logger,
@@ -83,7 +85,7 @@ class _FrontProcess:
         front = cls(child, control)
         host, ports = address
         told = {"number": number, "host": host, "ports": ports, "settings": settings.told()}
-        front.tell(Kind.SERVE, {**told, **served})
+        front.tell(Kind.SERVE, {**told, **served, "credentials": credentials.told()})
         return front
 
     def tell(self, kind: Kind, content: object = None, given: Sequence[int] = ()) -> None:
@@ -198,8 +200,11 @@ class Fronts:
         target: Target,
         logger: logging.Logger,
         counters: Counters,
+        credentials: Credentials,
     ) -> None:
+        """`credentials` are the main process's: a front begins with what is in use there when it is started."""
         self._settings = settings
+        self._credentials = credentials
         self._counters = counters
         self._address = address
         self._log = logger
@@ -328,6 +333,7 @@ class Fronts:
                 number,
                 self._address,
                 self._settings,
+                self._credentials,
                 self._counters,
                 {"generation": self._current, "target": self._targets[self._current], "reload": self._reload},
                 self._log,

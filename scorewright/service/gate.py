@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from scorewright.errors import RequestError
 from scorewright.service.counters import Kind
-from scorewright.service.keys import Keys
 from scorewright.service.protocols import azureml, oip
 from scorewright.service.route import Route
 from scorewright.service.tokens import Tokens
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from scorewright.service.engine import Engine
+    from scorewright.service.keys import Keys
     from scorewright.service.settings import Settings
 
 OPEN = frozenset(("/", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"))
@@ -39,23 +39,27 @@ SMALL_BYTES = 65_536
 class Guard:
     """Keys, tokens, or both. Any will do."""
 
-    def __init__(self, keys: Keys | None, tokens: Tokens | None) -> None:
+    def __init__(self, keys: Keys | None, tokens: Tokens | None, logger: logging.Logger) -> None:
         self._keys = keys
         self._tokens = tokens
+        self._log = logger
 
     @classmethod
-    def of(cls, settings: Settings, logger: logging.Logger) -> Guard | None:
-        """What the settings ask for; None if anybody may ask. Raises UsageError for keys or issuers that are none."""
-        keys, tokens = Keys.of(settings, logger), Tokens.of(settings, logger)
-        return cls(keys, tokens) if keys or tokens else None
+    def of(cls, keys: Keys | None, settings: Settings, logger: logging.Logger) -> Guard | None:
+        """By these keys, and the tokens that the settings ask for; None if anybody may ask.
+
+        Raises UsageError for an issuer that is none.
+        """
+        tokens = Tokens.of(settings, logger)
+        return cls(keys, tokens, logger) if keys or tokens else None
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Takes up other keys meanwhile."""
         async with contextlib.AsyncExitStack() as stack:
-            for one in (self._keys, self._tokens):
+            for what, one in (("the keys", self._keys), ("the token issuer's keys", self._tokens)):
                 if one is not None:
-                    await stack.enter_async_context(meanwhile(one.watch()))
+                    await stack.enter_async_context(meanwhile(what, one.watch, self._log))
             yield
 
     async def check(self, scope: Scope) -> None:

@@ -35,7 +35,7 @@ OVERHEAD = 64
 LINGER_SECONDS = 2.0
 """How long what a refused client still sends is thrown away, so that it gets to read why."""
 
-_WATCHED = frozenset((b"expect", b"transfer-encoding"))
+_WATCHED = frozenset((b"expect", b"host", b"transfer-encoding"))
 _VERSIONS = frozenset(("1.1", "1.0"))
 _NO_HTTP = "Invalid HTTP request received."
 
@@ -75,6 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._received = 0
         self._overhead = 0
         self._head_bytes = 0
+        self._hosts = 0
         self._long = False
         self._refusal = 400, _NO_HTTP
         self._deaf = False
@@ -135,7 +136,7 @@ class HttpProtocol(HttpToolsProtocol):
         """httptools: a request begins."""
         super().on_message_begin()
         self._reading = Reading.HEAD
-        self._head_bytes = self._received = self._overhead = 0
+        self._head_bytes = self._received = self._overhead = self._hosts = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: a header, or, after the body, a trailer, which is none (RFC 9110, 6.5.1)."""
@@ -143,7 +144,9 @@ class HttpProtocol(HttpToolsProtocol):
             return
         name = name.lower()
         if name in _WATCHED:
-            if name == b"expect":
+            if name == b"host":
+                self._hosts += 1
+            elif name == b"expect":
                 self.expect_100_continue = value.lower() == b"100-continue"
             elif value.strip(b" \t").lower() != b"chunked":
                 self._stop(501, "Transfer-Encoding must be chunked: the service undoes no other coding.")
@@ -160,6 +163,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop(431, self._too_long())
         if self.parser.get_http_version() not in _VERSIONS:
             self._stop(505, "The service speaks HTTP/1.1 and HTTP/1.0.")
+        if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
+            self._stop(400, f"A request has one Host header, and this one has {self._hosts or 'none'}.")
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._stop(405, azureml.METHOD_NOT_ALLOWED)
@@ -223,6 +228,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._stage, self._since = stage, now
         elif now - self._since > seconds:
             self._lose_patience()
+
+    def give_up(self, message: str) -> None:
+        """Refuse a request that has not come whole: the service ends."""
+        if self._reading is not Reading.NOTHING and not self._deaf:
+            self._refuse(503, message)
 
     def _stage_now(self) -> tuple[tuple[object, ...], float]:
         """What the connection waits for, and how long it may."""

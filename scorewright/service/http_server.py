@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
+from scorewright.service.handshake import Handshake
 from scorewright.service.http_protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from uvicorn.server import ServerState
 
     from scorewright.service.http_limits import HttpLimits
 
@@ -35,14 +38,13 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type]
+                http=_protocol(limits, tls),  # type: ignore[arg-type]
                 ws="none",
                 proxy_headers=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                ssl_context_factory=None if tls is None else lambda _, __: tls,
             )
         )
 
@@ -70,6 +72,12 @@ class HttpServer(uvicorn.Server):
             await asyncio.sleep(0.02)
         self.should_exit = True
 
+    def give_up(self, message: str) -> None:
+        """Refuse what has not come whole yet."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.give_up(message)
+
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -78,3 +86,16 @@ class HttpServer(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, HttpProtocol):
                     connection.look(now)
+
+
+def _protocol(limits: HttpLimits, tls: ssl.SSLContext | None) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn is to make a connection's protocol by."""
+    http = functools.partial(HttpProtocol, limits=limits)
+    if tls is None:
+        return http
+
+    def accepted(*, server_state: ServerState, **named: Any) -> Handshake:
+        speak = functools.partial(http, server_state=server_state, **named)
+        return Handshake(speak, server_state.connections, limits, tls)
+
+    return accepted

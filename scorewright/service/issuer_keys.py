@@ -6,13 +6,14 @@ Contract: OpenID Connect Discovery 1.0, sections 3 and 4; JSON Web Key (RFC 7517
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scorewright.errors import UsageError
+from scorewright.service import daemon_thread, timed_fetch
 from scorewright.service.target import loopback
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
 """The algorithms that a token may be signed by, and the kind of key that each has. None of them is symmetric."""
 
+_PUBLIC = ("kty", "n", "e", "crv", "x", "y")
+"""What a public key is made of (RFC 7518, 6.2.1 and 6.3.1)."""
+
 DISCOVERY = "/.well-known/openid-configuration"
 
 FRESH_SECONDS = 3600.0
@@ -33,6 +37,8 @@ RETRY_SECONDS = 10.0
 """How long after a fetch that failed, or one for a key that nobody knew, the next one is."""
 
 TIMEOUT_SECONDS = 10.0
+"""How long a fetch may take from its beginning to its end, both documents together."""
+
 MOST_BYTES = 1_000_000
 
 
@@ -78,7 +84,7 @@ class IssuerKeys:
             await asyncio.sleep(1)
 
     async def fetch(self) -> None:
-        """Fetch them, in a thread; whoever wants the same at that time waits for the one fetch."""
+        """Fetch them, in a thread; whoever wants the same at that time waits for the one fetch, which ends in time."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch())
         # One whose client leaves must not take the keys from the others.
@@ -97,11 +103,14 @@ class IssuerKeys:
     async def _fetch(self) -> None:
         self._tried = self._clock()
         try:
-            keys = await asyncio.to_thread(_download, self._issuer)
-        except (OSError, ValueError) as error:
+            # Its thread may hang where no timeout of ours counts, in the look-up of a name.
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                until = time.monotonic() + TIMEOUT_SECONDS
+                keys = await daemon_thread.run(lambda: _download(self._issuer, until))
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             if not self._failing:
                 stay = "those of before stay" if self._keys else "no token can be checked"
-                self._log.warning("The keys of %s cannot be fetched, %s: %s", self._issuer, stay, error)
+                self._log.warning("The keys of %s cannot be fetched, %s: %s", self._issuer, stay, _reason(error))
             self._failing = True
         else:
             if self._failing or not self._keys:
@@ -112,12 +121,24 @@ class IssuerKeys:
             self._fetching = None
 
 
-def _download(issuer: str) -> dict[str, PyJWK]:
-    """Raises OSError, or ValueError for documents that are not what they should be."""
-    described = _get(issuer.rstrip("/") + DISCOVERY)
+def _reason(error: Exception) -> str:
+    """In a line: what an answer that is none holds may be anything."""
+    if isinstance(error, TimeoutError):
+        return f"it took longer than {TIMEOUT_SECONDS:g} s"
+    if isinstance(error, http.client.HTTPException):
+        return f"it answered something that is no HTTP: {error!r:.200}"
+    return f"{error!s:.500}"
+
+
+def _download(issuer: str, until: float) -> dict[str, PyJWK]:
+    """Raises OSError or HTTPException, or ValueError or RecursionError for documents that are not what they should be.
+
+    TimeoutError once it is later than `until`, of time.monotonic().
+    """
+    described = _get(issuer.rstrip("/") + DISCOVERY, until)
     if described.get("issuer") != issuer:
         raise ValueError(f"it calls itself {str(described.get('issuer'))[:200]!r}")
-    keys = _get(str(described.get("jwks_uri"))).get("keys")
+    keys = _get(str(described.get("jwks_uri")), until).get("keys")
     found = {}
     for one in keys if isinstance(keys, list) else ():
         if (key := _key(one)) is not None:
@@ -138,23 +159,16 @@ def _key(told: Any) -> PyJWK | None:
     if ALGORITHMS.get(str(algorithm)) != told.get("kty"):
         return None
     try:
-        return PyJWK(told, algorithm)
-    except PyJWTError:
+        return PyJWK({name: told[name] for name in _PUBLIC if name in told}, algorithm)
+    except (PyJWTError, ValueError, TypeError):
+        # One that is none takes nothing from the others. Older releases of PyJWT let cryptography's own errors through.
         return None
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """What is at an address is there: an issuer does not lead elsewhere, where nothing is encrypted perhaps."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _get(url: str) -> dict[str, Any]:
+def _get(url: str, until: float) -> dict[str, Any]:
     if not _safe(url):
         raise ValueError(f"{url[:200]} is not https")
-    with urllib.request.build_opener(_NoRedirect).open(url, timeout=TIMEOUT_SECONDS) as answer:
-        content = json.loads(answer.read(MOST_BYTES))
+    content = json.loads(timed_fetch.get(url, until, MOST_BYTES))
     if not isinstance(content, dict):
         raise ValueError(f"{url[:200]} answered no JSON object")
     return content

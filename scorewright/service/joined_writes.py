@@ -57,6 +57,9 @@ class JoinedWrites(asyncio.Transport):
     def close(self) -> None:
         """asyncio.BaseTransport: what has been written is sent, as long as the client takes any of it."""
         self._flush()
+        if self._transport.is_closing():
+            # asyncio's transport over TLS forgets what it had to send if it is closed twice.
+            return
         self._transport.close()
         if left := self._transport.get_write_buffer_size():
             self._call_later(STALLED_SECONDS, self._abort_stalled, left)

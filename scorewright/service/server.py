@@ -15,6 +15,7 @@ from scorewright.service import settings as service_settings
 from scorewright.service.batch.roots import Roots
 from scorewright.service.batch.supervisor import Supervisor
 from scorewright.service.counters import Counters
+from scorewright.service.credentials import Credentials
 from scorewright.service.event_loop import loop_factory
 from scorewright.service.front import Front
 from scorewright.service.fronts import FIRST_GENERATION, Fronts
@@ -56,9 +57,11 @@ def serve(read: Read) -> int:
 
 
 def _served(settings: Settings, target: Target, logger: logging.Logger) -> int:
+    credentials = Credentials.of(settings, logger)
+    settings = settings.without_keys()
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=loop_factory()) as runner:
         listeners = _listeners(settings, settings.host or target.host, stack)
-        runner.run(_Service(settings, target, listeners, logger).run())
+        runner.run(_Service(settings, credentials, target, listeners, logger).run())
     return 0
 
 
@@ -98,9 +101,15 @@ class _Service:
     """One run of the service: the main process's front, further fronts, and the scorers."""
 
     def __init__(
-        self, settings: Settings, target: Target, listeners: list[socket.socket], logger: logging.Logger
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        target: Target,
+        listeners: list[socket.socket],
+        logger: logging.Logger,
     ) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._target = target
         self._listeners = listeners
         self._log = logger
@@ -110,12 +119,13 @@ class _Service:
         """Until a signal has been obeyed, or an error ends it."""
         settings = self._settings
         counters = Counters.create(settings.fronts)
-        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT)
+        credentials = self._credentials
+        front = Front(settings, self._target, self._listeners, self._log, counters, MAIN_FRONT, credentials)
         jobs = Supervisor(settings, self._target, self._roots, self._log)
         ports = [listener.getsockname()[1] for listener in self._listeners]
         address = settings.host or self._target.host, ports
         with _signals() as (stop, hurry, reload):
-            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log, counters)
+            fronts = Fronts(settings.fronts - 1, settings, address, self._target, self._log, counters, credentials)
             generations = Generations(settings, front, fronts, jobs.serve, self._log, counters.main)
             reloading = asyncio.create_task(generations.obey(reload))
             try:
@@ -140,15 +150,17 @@ class _Service:
         if stop.is_set():
             self._log.info("Stopping: no new connections; what has been accepted is still answered.")
             draining = asyncio.create_task(fronts.drained(hurry))
+            patience = asyncio.create_task(self._patience(hurry))
             try:
                 await front.drain(serving, hurry)
             finally:
+                patience.cancel()
                 # Hurried or not, the others have their last words, too.
                 answered = await draining
             if not answered:
                 raise ServiceError(
                     "A front ended before it had answered every request that it had accepted.",
-                    hint="The log above says why. After a second signal it is what was asked for.",
+                    hint="The log above says why. After a second signal, or drain_timeout, it is what was asked for.",
                 )
             self._log.info("Stopped: every accepted request has been answered.")
         elif failing.done():
@@ -163,6 +175,16 @@ class _Service:
             raise ServiceError(
                 f"The HTTP server ended by itself: {serving.exception()!r}.", hint="The traceback is in the log above."
             )
+
+    async def _patience(self, hurry: asyncio.Event) -> None:
+        """Hurry once the time to drain is over."""
+        seconds = self._settings.drain_timeout
+        if seconds:
+            await asyncio.sleep(seconds)
+            self._log.warning(
+                "The %d s of drain_timeout are over: what is not answered by now is answered 503.", seconds
+            )
+            hurry.set()
 
 
 @contextlib.contextmanager

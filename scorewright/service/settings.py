@@ -20,7 +20,8 @@ BATCH_REQUESTS = 128
 CORES_A_FRONT = 4
 """From twice as many on there is more than one front: with two cores a second one costs (docs/benchmarks.md)."""
 
-_SECRET = ("app_insights_key", "primary_key", "secondary_key")
+_KEYS = ("primary_key", "secondary_key")
+_SECRET = ("app_insights_key", *_KEYS)
 _TOLD_ELSEWHERE = {
     *("HOSTNAME", "WORKER_PRELOAD"),
 }
@@ -302,6 +303,15 @@ class Settings(BaseSettings):
             "0 for no limit.",
         ),
     ] = 60
+    drain_timeout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds after SIGTERM in which what has been accepted is to be answered; the rest is then "
+            "answered 503. Keep it below what Docker or Kubernetes waits until it kills; 0 for no limit.",
+        ),
+    ] = 25
     max_connections: Annotated[
         int,
         Field(
@@ -449,11 +459,15 @@ class Settings(BaseSettings):
         """Whether a request must carry a key or a token."""
         return any((self.primary_key, self.secondary_key, self.keys_path, self.token_issuer))
 
+    def without_keys(self) -> Self:
+        """The same without the keys in clear: for all but what makes hashes of them."""
+        return self.model_copy(update=dict.fromkeys(_KEYS))
+
     def told(self) -> dict[str, Any]:
-        """All of them as JSON carries it, secrets in clear: for the service's own processes, over their sockets."""
-        secrets = {name: getattr(self, name) for name in _SECRET}
-        shown = {name: None if secret is None else secret.get_secret_value() for name, secret in secrets.items()}
-        return self.model_dump(mode="json") | shown
+        """All but the keys, as JSON carries it, secrets in clear: for the service's own processes, by their sockets."""
+        key = self.app_insights_key
+        shown = {"app_insights_key": None if key is None else key.get_secret_value()}
+        return self.model_dump(mode="json", exclude={*_KEYS}) | shown
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

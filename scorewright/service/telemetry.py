@@ -8,14 +8,12 @@ a thread sends it; where it cannot be sent, a line a minute says so, and nothing
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from scorewright.service import tracing
+from scorewright.service import daemon_thread, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -97,9 +95,7 @@ class Telemetry:
 
     async def close(self) -> None:
         """Send what is left, for FLUSH_SECONDS at most."""
-        loop = asyncio.get_running_loop()
-        # Threads of its own, which nobody waits for: the loop would wait for its own at its end.
-        sent = [_in_thread(loop, sink.close) for sink in self._sinks]
+        sent = [daemon_thread.run(sink.close) for sink in self._sinks]
         _, pending = await asyncio.wait(sent, timeout=FLUSH_SECONDS)
         if pending:
             self._log.warning("What was left of traces could not be sent within %g s.", FLUSH_SECONDS)
@@ -157,18 +153,6 @@ class _Relay(logging.Handler):
         for secret in self._secrets:
             text = text.replace(secret, "…")
         self._log.warning("Telemetry: %s (not said again for %g s)", text, REPEAT_SECONDS)
-
-
-def _in_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> asyncio.Future[None]:
-    done: asyncio.Future[None] = loop.create_future()
-
-    def run() -> None:
-        call()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(done.set_result, None)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done
 
 
 def _on(variable: str) -> bool:

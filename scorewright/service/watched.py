@@ -7,10 +7,14 @@ import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from pathlib import Path
 
 LOOK_SECONDS = 1.0
+
+AGAIN_SECONDS = 10.0
+"""How long after it has failed watching is begun again."""
 
 Content = dict[str, bytes]
 """What is in the files, by their paths. A folder's are those directly in it, hidden ones left out."""
@@ -43,7 +47,7 @@ class Watched:
         return self._taken
 
     def changed(self) -> Content | None:
-        """What is in them now, if that is new and was the same at the last look: else somebody is still writing.
+        """What is in them now, if it is not taken yet and was the same at the last look: else somebody still writes.
 
         Raises OSError if they cannot be read, once for each time that this begins.
         """
@@ -55,10 +59,7 @@ class Watched:
             self._seen = {}
             raise
         before, self._seen = self._seen, now
-        if now != before or now == self._taken:
-            return None
-        self._taken = now
-        return now
+        return now if now == before and now != self._taken else None
 
     async def each_change(self, changed: Callable[[Content], None], failed: Callable[[OSError], None]) -> None:
         """Tell of every change, and of being unreadable, until cancelled. The files are read in a thread."""
@@ -71,13 +72,27 @@ class Watched:
                 continue
             if content is not None:
                 changed(content)
+                # Not before: what failed unexpectedly is told of once more.
+                self._taken = content
 
 
 @contextlib.asynccontextmanager
-async def meanwhile(watching: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Have something go on as long as the body does."""
-    task = asyncio.create_task(watching)
+async def meanwhile(
+    what: str, watch: Callable[[], Coroutine[None, None, None]], logger: logging.Logger
+) -> AsyncIterator[None]:
+    """Have something watched as long as the body goes on. If that fails, the log says so, and it is begun again."""
+    task = asyncio.create_task(_unceasing(what, watch, logger))
     try:
         yield
     finally:
         task.cancel()
+
+
+async def _unceasing(what: str, watch: Callable[[], Coroutine[None, None, None]], logger: logging.Logger) -> None:
+    while True:
+        try:
+            return await watch()
+        except Exception:
+            # Whatever it is: else nobody would see that nothing is taken up, or withdrawn, any more.
+            logger.exception("Watching %s failed. It is begun again in %g s.", what, AGAIN_SECONDS)
+        await asyncio.sleep(AGAIN_SECONDS)

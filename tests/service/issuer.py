@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -75,3 +77,42 @@ def public(kid: str, key: Private) -> dict[str, Any]:
     """As a key set has it, without `alg`, as Entra's."""
     kind = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
     return {**json.loads(kind.to_jwk(key.public_key())), "kid": kid, "use": "sig"}  # type: ignore[arg-type]
+
+
+class Answering:
+    """Answers these bytes to whatever it is asked, and hangs up; a real TCP server.
+
+    With `then`, these go on, again and again, for as long as somebody listens.
+    """
+
+    THREADS = "answering"
+
+    def __init__(self, begin: bytes, then: bytes = b"") -> None:
+        self.asked = 0
+        self._begin, self._then = begin, then
+        self._closed = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, name=self.THREADS, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), name=self.THREADS, daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            self.asked += 1
+            connection.sendall(self._begin)
+            while self._then and not self._closed.wait(0.05):
+                connection.sendall(self._then)

@@ -21,6 +21,7 @@ import httpx
 from scorewright.bundle import MANIFEST, Manifest, Method, ModelInfo, SampleInfo, Signature, TensorSpec, hash_files
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 WAIT_SECONDS = 30.0
@@ -112,6 +113,10 @@ class Server:
         """The process ids of further fronts, from /proc."""
         return self._running("scorewright.service.front_process")
 
+    def descriptors(self) -> int:
+        """How many file descriptors the main process holds, from /proc."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def connections(self, pid: int | None = None) -> int:
         """How many connections a process of it, the main one unless told, has accepted, from /proc."""
         of = pid or self.process.pid
@@ -170,6 +175,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.01)
+
+
+def connected(
+    stack: contextlib.ExitStack, server: Server, front: int, verify: ssl.SSLContext | bool = True
+) -> httpx.Client:
+    """A client whose connection is this front's."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        before = server.connections(front)
+        client = stack.enter_context(httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, verify=verify))
+        client.get("/livez")
+        if server.connections(front) > before:
+            return client
+    raise AssertionError("the front takes no connection")
 
 
 class Serve(Protocol):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from openapi_spec_validator import validate
 
 from scorewright.service import docs_page
+from scorewright.service.app import App
+from scorewright.service.engine import Engine
+from scorewright.service.limits import Limits
 from tests.service.servers import OBEDIENT, WAIT_SECONDS, write_bundle
 
 if TYPE_CHECKING:
@@ -147,3 +153,37 @@ def test_head_and_options_of_what_can_be_got(path: str, client: httpx.Client) ->
 def test_a_path_may_begin_with_two_slashes(client: httpx.Client) -> None:
     with_two = httpx.get(f"{client.base_url}".rstrip("/") + "//readyz")
     assert (with_two.status_code, with_two.json()) == (200, client.get("/readyz").json())
+
+
+def test_an_error_of_the_service_itself_is_500_json_with_the_requests_ids(caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Any] = []
+
+    async def broken(*_: object) -> None:
+        raise KeyError("ours")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        app = App(
+            broken,  # type: ignore[arg-type]
+            broken,  # type: ignore[arg-type]
+            FastAPI(),
+            engine=Engine(Limits(requests=1)),
+            own_headers=[(b"x-ms-server-version", b"7")],
+            cors=None,
+            gate=None,
+            logger=logging.getLogger("service"),
+        )
+        scope = {"type": "http", "method": "POST", "path": "/score", "headers": [(b"x-request-id", b"mine")]}
+        await app(scope, broken, send)  # type: ignore[arg-type]
+
+    asyncio.run(ask())
+    start, body = sent
+    headers = dict(start["headers"])
+    assert (start["status"], headers[b"x-request-id"], headers[b"x-ms-server-version"]) == (500, b"mine", b"7")
+    assert json.loads(body["body"]) == {
+        "message": "An unexpected internal error occurred. Check the logs for more info."
+    }
+    assert "POST /score failed in the service itself." in caplog.text
+    assert "KeyError: 'ours'" in caplog.text

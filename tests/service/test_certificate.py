@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
+import re
+import signal
 import socket
 import ssl
 import warnings
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -22,11 +27,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from tests.service.servers import OBEDIENT, WAIT_SECONDS, serving, wait_until, write_bundle
+from tests.service.servers import OBEDIENT, WAIT_SECONDS, connected, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.service.servers import Serve
 
 
@@ -94,6 +97,35 @@ def test_https_and_another_certificate_without_a_restart(fronts: str, tmp_path: 
     trusting = ssl.create_default_context(cadata=second)
     assert httpx.post(server.url + "/score", json={"echo": 5}, verify=trusting).json() == 5
     assert server.end() == 0
+
+
+def test_a_front_that_is_replaced_has_the_pair_of_before_and_follows_the_files(tmp_path: Path, serve: Serve) -> None:
+    certificate, key = write_pair(tmp_path / "tls")
+    first, secret = certificate.read_text(), key.read_text()
+    words = [str(write_bundle(tmp_path / "b", OBEDIENT)), "--http-workers", "2"]
+    server = serve(*words, "--tls-cert", str(certificate), "--tls-key", str(key)).listening()
+    wait_until(lambda: len(server.fronts()) == 1)
+    other, other_key = write_pair(tmp_path / "other")
+    second = other.read_text()
+    certificate.write_text(second)
+    wait_until(lambda: len(re.findall("The new TLS certificate is not taken", server.log)) == 2)
+    (former,) = server.fronts()
+    os.kill(former, signal.SIGKILL)
+    wait_until(lambda: server.fronts() not in ([], [former]))
+    (fresh,) = server.fronts()
+    with contextlib.ExitStack() as stack:
+        # Only the certificate of before is trusted.
+        theirs = connected(stack, server, fresh, ssl.create_default_context(cadata=first))
+        assert theirs.get("/livez").status_code == 200
+        key.write_bytes(other_key.read_bytes())
+        wait_until(lambda: len(re.findall("The TLS certificate has changed", server.log)) == 2)
+        new = connected(stack, server, fresh, ssl.create_default_context(cadata=second))
+        assert new.get("/livez").status_code == 200
+    assert server.fronts() == [fresh]
+    middle = secret.splitlines()[1]
+    told = [Path(f"/proc/{fresh}/{what}").read_bytes() for what in ("cmdline", "environ")]
+    assert not any(middle.encode() in one for one in told)
+    assert middle not in server.log
 
 
 def test_old_versions_of_tls_are_refused(tmp_path: Path, serve: Serve) -> None:

@@ -166,10 +166,13 @@ def test_a_front_that_dies_is_started_again_whatever_has_become_of_the_files(ser
     for number in range(20):
         assert httpx.post(server.url + "/score", json={"echo": number}, timeout=WAIT_SECONDS).json() == number
     with contextlib.ExitStack() as stack:
-        for _ in range(20):
+
+        def reached() -> bool:
             client = stack.enter_context(httpx.Client(base_url=server.url, timeout=WAIT_SECONDS))
             assert client.get("/v2/models/hand-written").json()["name"] == "hand-written"
-        wait_until(lambda: server.connections(fresh) > 0)
+            return server.connections(fresh) > 0
+
+        wait_until(reached)
 
 
 def test_fronts_are_told_of_a_script_with_much_to_tell(serve: Serve, tmp_path: Path) -> None:

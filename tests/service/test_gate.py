@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 import json
+import os
+import re
+import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +18,7 @@ import httpx
 import pytest
 
 from scorewright.service.target import EVERYWHERE
-from tests.service.servers import OBEDIENT, WAIT_SECONDS, serving, wait_until, write_bundle
+from tests.service.servers import OBEDIENT, WAIT_SECONDS, connected, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,6 +233,41 @@ def test_several_fronts_and_a_mounted_secret_that_is_changed(tmp_path: Path, ser
     assert "short" not in server.log
     for one in clients:
         one.close()
+
+
+def test_a_front_that_is_replaced_has_the_keys_of_before_and_follows_the_file(tmp_path: Path, serve: Serve) -> None:
+    file = tmp_path / "keys"
+    file.write_text(PRIMARY)
+    words = [str(write_bundle(tmp_path / "b", OBEDIENT)), "--http-workers", "2", "--keys-path", str(file)]
+    server = serve(*words, SCOREWRIGHT_SECONDARY_KEY=SECONDARY).ready()
+    wait_until(lambda: len(server.fronts()) == 1)
+    # What is in use is not what it was started with.
+    file.write_text("third-0123456789")
+    wait_until(lambda: len(re.findall("The keys have changed: 2 may be used", server.log)) == 2)
+    file.write_text("short")
+    wait_until(lambda: len(re.findall("The new keys are not taken", server.log)) == 2)
+    (former,) = server.fronts()
+    os.kill(former, signal.SIGKILL)
+    wait_until(lambda: server.fronts() not in ([], [former]))
+    (fresh,) = server.fronts()
+    with contextlib.ExitStack() as stack:
+        theirs = connected(stack, server, fresh)
+
+        def statuses() -> list[int]:
+            keys = ("third-0123456789", SECONDARY, PRIMARY, "short")
+            return [theirs.get("/openapi.json", headers=bearer(key)).status_code for key in keys]
+
+        assert statuses() == [200, 200, 401, 401]
+        # It says so itself, as the others did.
+        wait_until(lambda: len(re.findall("The new keys are not taken", server.log)) == 3)
+        assert statuses() == [200, 200, 401, 401]
+        file.write_text(PRIMARY)
+        wait_until(lambda: statuses() == [401, 200, 200, 401])
+    assert server.fronts() == [fresh]
+    assert not [key for key in (PRIMARY, SECONDARY, "third-0123456789") if key in server.log]
+    told = [Path(f"/proc/{fresh}/{what}").read_bytes() for what in ("cmdline", "environ")]
+    hashes = [hashlib.sha256(key.encode()).hexdigest() for key in (PRIMARY, SECONDARY, "third-0123456789")]
+    assert not [secret for secret in (PRIMARY, SECONDARY, *hashes) if any(secret.encode() in one for one in told)]
 
 
 def mount_secret(mount: Path, version: str, **keys: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import resource
 import socket
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import pytest
 
 from scorewright.service.http_protocol import PIPELINED
 from tests.service.servers import OBEDIENT, Server, serving, wait_until, write_bundle
+from tests.service.test_certificate import write_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +33,19 @@ SHORT = {
     "SCOREWRIGHT_KEEP_ALIVE_TIMEOUT": "1",
     "SCOREWRIGHT_SEND_TIMEOUT": "1",
 }
+DESCRIPTORS = 160
 NEXT = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def client_hello() -> bytes:
+    """What a client begins a handshake with."""
+    going = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), going, server_hostname="localhost").do_handshake()
+    return going.read()
+
+
+HELLO = client_hello()
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +72,46 @@ def impatient(bundle: Path) -> Iterator[Server]:
         yield serve(str(bundle), **SHORT).ready()
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Arguments for TLS."""
+    certificate, key = write_pair(tmp_path_factory.mktemp("tls") / "pair")
+    return "--tls-cert", str(certificate), "--tls-key", str(key)
+
+
+@pytest.fixture(scope="module")
+def secure(bundle: Path, pair: tuple[str, ...]) -> Iterator[Server]:
+    """One over TLS that waits no longer than the impatient one, and has few descriptors."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving() as serve:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, before[1]))
+        try:
+            server = serve(str(bundle), *pair, **SHORT, SCOREWRIGHT_MAX_CONNECTIONS=str(len(DAWDLING)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        server.listening()
+        wait_until(lambda: statuses(exchange(server, NEXT.replace(b"/livez", b"/readyz"))) == [200])
+        yield server
+
+
 @contextlib.contextmanager
-def connected(server: Server) -> Iterator[socket.socket]:
+def plainly(server: Server) -> Iterator[socket.socket]:
+    """A TCP connection, whatever is to be spoken over it."""
     url = httpx.URL(server.url)
     with socket.create_connection((url.host, url.port or 0), timeout=30) as connection:
         yield connection
+
+
+@contextlib.contextmanager
+def connected(server: Server) -> Iterator[socket.socket]:
+    with plainly(server) as connection:
+        if not server.url.startswith("https:"):
+            yield connection
+            return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(connection) as over_tls:
+            yield over_tls
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -287,16 +337,19 @@ def test_what_comes_beside_a_body_has_a_limit(strict: Server) -> None:
     assert statuses(exchange(strict, post(b"1\r\nx\r\n0\r\nT: ", b"Transfer-Encoding: chunked"), b"a" * 3000)) == [431]
 
 
+DAWDLING: list[tuple[bytes, int | None, bytes]] = [
+    (b"", None, b""),
+    (NEXT.replace(b"Connection: close\r\n", b""), 200, b"alive"),
+    (b"GET /livez HT", 408, b"headers have not come within 1 s"),
+    (post(b"abc", b"Content-Length: 50"), 408, b"body has not come within 1 s"),
+    (post(b"5\r\nabc", b"Transfer-Encoding: chunked"), 408, b"body has not come"),
+    (b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", 200, b"alive"),
+]
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "words"),
-    [
-        (b"", None, b""),
-        (NEXT.replace(b"Connection: close\r\n", b""), 200, b"alive"),
-        (b"GET /livez HT", 408, b"headers have not come within 1 s"),
-        (post(b"abc", b"Content-Length: 50"), 408, b"body has not come within 1 s"),
-        (post(b"5\r\nabc", b"Transfer-Encoding: chunked"), 408, b"body has not come"),
-        (b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", 200, b"alive"),
-    ],
+    DAWDLING,
     ids=["nothing", "nothing more", "half a head", "half a body", "half a chunk", "half a body that nobody wants"],
 )
 def test_who_dawdles_is_hung_up_on(impatient: Server, sent: bytes, status: int | None, words: bytes) -> None:
@@ -305,12 +358,27 @@ def test_who_dawdles_is_hung_up_on(impatient: Server, sent: bytes, status: int |
     assert words in told
 
 
-def test_who_does_not_read_is_hung_up_on(impatient: Server) -> None:
+def test_who_dawdles_over_tls_is_hung_up_on(secure: Server) -> None:
+    wait_until(lambda: secure.connections() == 0)
+    with contextlib.ExitStack() as stack:
+        # All at once: each takes its time.
+        dawdling = [(stack.enter_context(connected(secure)), *case) for case in DAWDLING]
+        for connection, sent, _, _ in dawdling:
+            connection.sendall(sent)
+        for connection, _, status, words in dawdling:
+            told = rest(connection)
+            assert statuses(told) == ([] if status is None else [status])
+            assert words in told
+
+
+@pytest.mark.parametrize("served", ["impatient", "secure"])
+def test_who_does_not_read_is_hung_up_on(request: pytest.FixtureRequest, served: str) -> None:
+    server: Server = request.getfixturevalue(served)
     body = b'{"echo": "' + b"x" * 20_000_000 + b'"}'
-    with connected(impatient) as connection:
+    with connected(server) as connection:
         connection.sendall(post(body, b"Content-Length: %d" % len(body)))
-        wait_until(lambda: impatient.connections() == 1)
-        wait_until(lambda: impatient.connections() == 0)
+        wait_until(lambda: server.connections() == 1)
+        wait_until(lambda: server.connections() == 0)
 
 
 def test_who_reads_nothing_of_a_long_answer_gives_the_scorer_back(tmp_path: Path) -> None:
@@ -348,6 +416,85 @@ def test_more_connections_than_may_be_are_turned_away(strict: Server) -> None:
     assert statuses(exchange(strict, NEXT)) == [200]
 
 
+def test_over_tls_one_too_many_is_hung_up_on_before_its_handshake(secure: Server, tmp_path: Path) -> None:
+    wait_until(lambda: secure.connections() == 0)
+    until = tmp_path / "now"
+    held = json.dumps({"until": str(until)}).encode()
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(connected(secure)) for _ in range(len(DAWDLING))]
+        for connection in waiting:
+            connection.sendall(post(held, b"Content-Length: %d" % len(held), b"Connection: close"))
+        wait_until(tmp_path.joinpath("now.started").exists)
+        with plainly(secure) as connection:
+            connection.sendall(HELLO)
+            assert rest(connection) == b""
+        until.touch()
+        assert [statuses(rest(connection)) for connection in waiting] == [[200]] * len(waiting)
+    wait_until(lambda: secure.connections() == 0)
+    assert statuses(exchange(secure, NEXT)) == [200]
+
+
+@pytest.mark.parametrize("sent", [HELLO[:50], HELLO], ids=["half a hello", "a hello"])
+def test_a_handshake_has_the_time_of_headers(secure: Server, sent: bytes) -> None:
+    wait_until(lambda: secure.connections() == 0)
+    with plainly(secure) as connection:
+        connection.sendall(sent)
+        wait_until(lambda: secure.connections() == 1)
+        told = rest(connection)
+    # What is answered to a whole hello is a record of the handshake.
+    assert told[:1] == (b"\x16" if sent == HELLO else b"")
+
+
+@pytest.mark.parametrize("sent", [b"", HELLO[:50], HELLO, NEXT], ids=["nothing", "half a hello", "a hello", "no TLS"])
+def test_who_leaves_amid_the_handshake_does_not_count_any_more(secure: Server, sent: bytes) -> None:
+    wait_until(lambda: secure.connections() == 0)
+    for _ in range(6):
+        with plainly(secure) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            rest(connection)
+    assert statuses(exchange(secure, NEXT)) == [200]
+
+
+def test_a_request_may_come_in_one_piece_with_the_end_of_the_handshake(secure: Server) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    over_tls = context.wrap_bio(coming, going)
+    with plainly(secure) as connection:
+        while True:
+            try:
+                over_tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(going.read())
+                coming.write(connection.recv(65536))
+        over_tls.write(NEXT)
+        connection.sendall(going.read())
+        coming.write(rest(connection))
+    pieces = []
+    while piece := over_tls.read():
+        pieces.append(piece)
+    assert statuses(b"".join(pieces)) == [200]
+
+
+def test_silent_connections_over_tls_leave_descriptors_for_others(secure: Server) -> None:
+    wait_until(lambda: secure.connections() == 0)
+    held = secure.descriptors()
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(plainly(secure)) for _ in range(DESCRIPTORS + 40)]
+        for connection in silent[len(DAWDLING) :]:
+            assert rest(connection) == b""
+        assert secure.connections() <= len(DAWDLING)
+        assert secure.descriptors() <= held + len(DAWDLING)
+        # These are within the limit, and have the time that headers have.
+        for connection in silent:
+            assert rest(connection) == b""
+        wait_until(lambda: secure.descriptors() <= held)
+        assert statuses(exchange(secure, NEXT)) == [200]
+    assert "Too many open files" not in secure.log
+
+
 @pytest.mark.parametrize("path", [b"/batch/jobs", b"/score"])
 def test_who_leaves_amid_a_body_is_no_fault(server: Server, path: bytes) -> None:
     before = server.connections()
@@ -359,8 +506,10 @@ def test_who_leaves_amid_a_body_is_no_fault(server: Server, path: bytes) -> None
     wait_until(lambda: server.connections() == before)
 
 
-def test_nothing_of_this_is_a_fault_in_the_log(server: Server, strict: Server, impatient: Server) -> None:
-    for line in "\n".join([server.log, strict.log, impatient.log]).splitlines():
+def test_nothing_of_this_is_a_fault_in_the_log(
+    server: Server, strict: Server, impatient: Server, secure: Server
+) -> None:
+    for line in "\n".join([server.log, strict.log, impatient.log, secure.log]).splitlines():
         assert "Exception in" not in line
         assert "Fatal" not in line
         assert "ClientDisconnect" not in line

@@ -72,6 +72,16 @@ def test_a_close_comes_after_what_was_written_and_an_abort_instead_of_it() -> No
     assert asyncio.run(test(abort=True)) == ["abort"]
 
 
+def test_what_is_closing_is_not_closed_again() -> None:
+    async def test() -> list[object]:
+        record = Record()
+        record.done.append("gone")
+        JoinedWrites(record, asyncio.get_running_loop()).close()
+        return record.done
+
+    assert asyncio.run(test()) == ["gone"]
+
+
 def test_nothing_is_written_after_an_end_or_to_a_client_that_has_gone() -> None:
     async def test(*, gone: bool) -> list[object]:
         record = Record()

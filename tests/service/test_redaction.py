@@ -36,7 +36,23 @@ FEATURES = ("age", "name", "income")
             {"inputs": [{"name": "data", "shape": [2, 3], "data": [1, X, 2, 3, X, 4]}]},
         ),
         ({"deep": [{"er": {"name": {"first": 1}}}]}, {"deep": [{"er": {"name": X}}]}),
-        ([["n"], {"age": None}], [["n"], {"age": None}]),
+        ([["n"], {"age": None}], [X, {"age": None}]),
+        ({"data": [[1, "n", 2, "more"], [1, "n"], [1, "n", [2]], [1, "n", 2]]}, {"data": [X, X, X, [1, X, 2]]}),
+        ({"data": [1, "n"]}, {"data": X}),
+        ({"columns": ["name", "age"], "data": ["n", 1]}, {"columns": ["name", "age"], "data": [X, X]}),
+        ({"columns": ["name", "age"], "data": [["n", 1, 2]]}, {"columns": ["name", "age"], "data": [X]}),
+        (
+            {"inputs": [{"name": "data", "shape": [1, 4], "data": [1, "n", 2, 3]}]},
+            {"inputs": [{"name": "data", "shape": [1, 4], "data": X}]},
+        ),
+        (
+            {"inputs": [{"name": "data", "shape": [1, 4], "data": [[1, "n", 2, 3]]}]},
+            {"inputs": [{"name": "data", "shape": [1, 4], "data": [X]}]},
+        ),
+        (
+            {"inputs": [{"name": "income", "shape": [3], "data": [1, 2, 3]}]},
+            {"inputs": [{"name": "income", "shape": [3], "data": [1, 2, 3]}]},
+        ),
         ("name", "name"),
     ],
 )
@@ -59,6 +75,8 @@ def test_an_answer_has_no_features_by_position() -> None:
     assert Redaction(["name"], FEATURES).of_answer({"predict_proba": [[0.1, 0.2, 0.7]]}) == {
         "predict_proba": [[0.1, 0.2, 0.7]]
     }
+    tensor = {"name": "predict_proba", "shape": [1, 3], "data": [0.1, 0.2, 0.7]}
+    assert Redaction(["name"], FEATURES).of_answer({"outputs": [tensor]}) == {"outputs": [tensor]}
 
 
 def test_what_is_given_is_left_as_it_is() -> None:

@@ -233,13 +233,35 @@ def test_a_second_signal_ends_at_once(serve: Serve, bundle: Path, tmp_path: Path
         server.process.send_signal(signal.SIGTERM)
         server.line("Stopping")
         assert server.end() == 9
-        server.line("Stopped by a second signal")
+        server.line("Stopped before every accepted request was answered")
         answer = held.result(WAIT_SECONDS)
         assert (answer.status_code, answer.json()["message"]) == (
             503,
             "The service was stopped before this request was answered.",
         )
     assert not alive(scorer)
+
+
+def test_what_takes_too_long_to_be_answered_or_to_come_is_503(serve: Serve, bundle: Path, tmp_path: Path) -> None:
+    server = serve(str(bundle), SCOREWRIGHT_DRAIN_TIMEOUT="2").ready()
+    with (
+        ThreadPoolExecutor(1) as threads,
+        socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), WAIT_SECONDS) as slow,
+    ):
+        held = threads.submit(
+            httpx.post, server.url + "/score", json={"until": str(tmp_path / "never")}, timeout=WAIT_SECONDS
+        )
+        wait_until((tmp_path / "never.started").exists)
+        slow.sendall(b"POST /score HTTP/1.1\r\nhost: x\r\ncontent-length: 50000000\r\n\r\n[")
+        wait_until(lambda: server.connections() == 2)
+        assert server.end() == 9
+        server.line("The 2 s of drain_timeout are over")
+        said = b""
+        while piece := slow.recv(65536):
+            said += piece
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert said.endswith(b'{"message": "The service was stopped before this request was answered."}')
+        assert held.result(WAIT_SECONDS).status_code == 503
 
 
 def test_sigterm_while_the_model_loads(serve: Serve, bundle: Path, tmp_path: Path) -> None:

@@ -8,19 +8,24 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import httpx
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from scorewright.errors import RequestError
+from scorewright.service import issuer_keys
 from scorewright.service.issuer_keys import FRESH_SECONDS, RETRY_SECONDS, IssuerKeys
 from scorewright.service.tokens import LEEWAY_SECONDS, Tokens
-from tests.service.issuer import AUDIENCE, Issuer, new_rsa, public
-from tests.service.servers import OBEDIENT, serving, wait_until, write_bundle
+from tests.service.issuer import AUDIENCE, Answering, Issuer, new_rsa, public
+from tests.service.servers import OBEDIENT, WAIT_SECONDS, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -138,16 +143,22 @@ def signed(text: str, key: bytes) -> str:
 
 
 def test_a_symmetric_key_in_the_issuers_set_signs_nothing(issuer: Issuer) -> None:
-    secret = b"s" * 32
+    secret, own = b"s" * 32, new_rsa()
+    issuer.keys["one"] = own
     issuer.more = [
         {"kty": "oct", "kid": "shared", "k": base64.urlsafe_b64encode(secret).decode(), "alg": "HS256"},
         {**public("encrypts", issuer.keys["one"]), "use": "enc"},
         {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
+        {**json.loads(RSAAlgorithm.to_jwk(own)), "kid": "private", "use": "sig", "key_ops": ["verify"]},
+        {"kty": "RSA", "kid": "no text", "n": 5, "e": "AQAB"},
+        {"kty": "RSA", "kid": "too small", "n": "AQAB", "e": "AQ"},
     ]
     checks = tokens(issuer, Clock())
     text = f"{encoded({'alg': 'HS256', 'kid': 'shared'})}.{issuer.token().split('.')[1]}"
     assert status(checks.check(f"{text}.{signed(text, secret)}".encode())) == 401
     assert status(checks.check(issuer.token("encrypts", by=issuer.keys["one"]).encode())) == 401
+    # An issuer that has published too much has published enough.
+    assert status(checks.check(issuer.token("private", by=issuer.keys["one"]).encode())) == 200
     assert status(checks.check(issuer.token().encode())) == 200
 
 
@@ -212,6 +223,90 @@ def test_an_issuer_that_calls_itself_otherwise_is_not_believed(issuer: Issuer) -
     issuer.calls_itself = "https://another.example"
     assert status(tokens(issuer, Clock()).check(issuer.token().encode())) == 503
     assert issuer.fetched == 0
+
+
+GARBAGE = {
+    "no HTTP": b"what is this\r\n\r\n",
+    "a broken chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
+    "a chunk of no size": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n{}",
+    "nothing": b"",
+    "no JSON": b"HTTP/1.1 200 OK\r\n\r\n<html>",
+    "no text": b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe\xfd",
+    "deep": b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+    "elsewhere": b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n",
+    "without end": b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000,
+}
+DRIPPING = {
+    "a status": (b"HTTP/1.1 200 ", b"O"),
+    "headers": (b"HTTP/1.1 200 OK\r\nx: ", b"x"),
+    "a body": (b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n{", b" "),
+    "chunks": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n \r\n"),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
+def test_whatever_an_issuer_answers_it_is_an_outage(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def all_of_it(stranger: Answering) -> None:
+        keys = IssuerKeys(stranger.url, LOG)
+        checks = Tokens(keys, stranger.url, [AUDIENCE], frozenset(), frozenset())
+        assert await _status(checks.check(unknown(stranger.url))) == 503
+        before = stranger.asked
+        await keys.fetch()
+        assert stranger.asked == before + 1
+
+    with Answering(garbage) as stranger:
+        asyncio.run(asyncio.wait_for(all_of_it(stranger), WAIT_SECONDS))
+    # It is said once, however long it goes on.
+    (said,) = caplog.messages
+    assert said.startswith(f"The keys of {stranger.url} cannot be fetched, no token can be checked: ")
+    assert len(said) < 800
+
+
+def unknown(issuer: str) -> bytes:
+    """A token by a key that nobody has."""
+    return jwt.encode({"iss": issuer}, new_rsa(), algorithm="RS256", headers={"kid": "one"}).encode()
+
+
+@pytest.mark.parametrize(("begin", "then"), DRIPPING.values(), ids=DRIPPING)
+def test_an_issuer_that_drips_is_not_listened_to_for_ever(
+    begin: bytes, then: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(issuer_keys, "TIMEOUT_SECONDS", 0.3)
+    threads = {*threading.enumerate()}
+
+    def fetching() -> list[threading.Thread]:
+        return [one for one in threading.enumerate() if one not in threads and one.name != Answering.THREADS]
+
+    with Answering(begin, then) as stranger:
+        asyncio.run(asyncio.wait_for(IssuerKeys(stranger.url, LOG).fetch(), WAIT_SECONDS))
+        assert "cannot be fetched, no token can be checked: it took longer than 0.3 s" in caplog.text
+        # It still drips: it is the thread that has had enough.
+        wait_until(lambda: not fetching())
+
+
+def test_a_name_that_is_looked_up_for_ever_holds_up_nothing(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(issuer_keys, "TIMEOUT_SECONDS", 0.3)
+    answered = threading.Event()
+
+    def hanging(*_: Any, **__: Any) -> Any:
+        answered.wait()
+        raise socket.gaierror("too late")
+
+    async def all_of_it() -> bool:
+        keys = IssuerKeys(issuer.url, LOG)
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "getaddrinfo", hanging)
+            await keys.fetch()
+        assert "it took longer than 0.3 s" in caplog.text
+        monkeypatch.setattr(issuer_keys, "TIMEOUT_SECONDS", WAIT_SECONDS)
+        await keys.fetch()
+        return keys.known
+
+    # asyncio.run() would wait for a thread of the loop's own.
+    assert asyncio.run(all_of_it())
+    answered.set()
 
 
 @pytest.mark.parametrize(
@@ -297,3 +392,25 @@ def test_a_service_whose_issuer_is_away_says_so_and_takes_keys(tmp_path: Path) -
         with_key = httpx.post(server.url + "/score", json={"echo": 1}, headers={"authorization": f"Bearer {KEY}"})
         assert with_key.json() == 1
     issuer.close()
+
+
+def test_a_service_whose_issuer_drips_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    with Answering(*DRIPPING["headers"]) as stranger, serving(cwd=tmp_path) as serve:
+        bundle = str(write_bundle(tmp_path / "b", OBEDIENT))
+        server = serve(bundle, "--token-issuer", stranger.url, "--token-audience", AUDIENCE).ready()
+        wait_until(lambda: stranger.asked > 0)
+        assert server.end() == 0
+        server.line("Stopped: every accepted request has been answered.")
+
+
+def test_a_request_to_a_service_whose_issuer_speaks_no_http_is_answered(tmp_path: Path) -> None:
+    with Answering(GARBAGE["no HTTP"]) as stranger, serving(cwd=tmp_path) as serve:
+        bundle = str(write_bundle(tmp_path / "b", OBEDIENT))
+        server = serve(bundle, "--token-issuer", stranger.url, "--token-audience", AUDIENCE).ready()
+        asked = {"authorization": f"Bearer {unknown(stranger.url).decode()}"}
+        refused = httpx.post(server.url + "/score", json={"echo": 1}, headers=asked)
+        assert (refused.status_code, "message" in refused.json()) == (503, True)
+        server.line("WARNING .*cannot be fetched, no token can be checked: it answered something that is no HTTP")
+        assert server.end() == 0
+        wait_until(lambda: server.finished)
+        assert "Traceback" not in server.log
