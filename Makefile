@@ -45,7 +45,7 @@ demo: $(DEMO_NEEDS)
 # A file's tests share servers, so they stay in one process; the container tests share an engine, so they run by themselves.
 # Without an engine the container tests are skipped and say so; on CI that is a failure.
 test: $(VENV)/.with-dev $(JUDGE)/.done $(AZURE)/.done $(AZUREML)/.done $(PLAIN)/.done $(KSERVE)/.done \
-		$(AZURITE)/.done $(DASK_KUBERNETES)/.done
+		$(AZURITE)/.done $(DASK_KUBERNETES)/.done $(SUPPLY)/.done
 	@tests/docker/engine.sh || test -z "$$CI"
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/docker --ignore tests/deploy/azureml
 	@$(AZUREML)/bin/python -m pytest -n auto --maxprocesses 2 --dist loadfile tests/deploy/azureml

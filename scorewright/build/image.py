@@ -82,16 +82,20 @@ def build(
     tag: str | None = None,
     base_image: str | None = None,
     batch: bool = False,
+    entra: bool = False,
     telemetry: bool = False,
     progress: Progress | None = None,
 ) -> Image:
     """Build the image that serves a bundle; with `batch`, one that also does batch jobs.
 
+    With `entra`, it can check an issuer's tokens; with `telemetry`, send traces by OTLP and to Application Insights.
+
     Raises BundleError if the bundle is not what its manifest says, VersionSkewError if the base image has
     another Python than the model was made with, DockerError if there is no engine or a step fails.
     """
     verified = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    return run(make_context(verified, tag=tag, base_image=base_image, batch=batch, telemetry=telemetry), progress)
+    context = make_context(verified, tag=tag, base_image=base_image, batch=batch, entra=entra, telemetry=telemetry)
+    return run(context, progress)
 
 
 def run(context: Context, progress: Progress | None = None) -> Image:

@@ -51,7 +51,8 @@ class ScorerPool:
     The first is started by itself: what it takes tells whether there is memory for the others, and it is ready sooner.
     A scorer that has answered something and dies is replaced at once; one that has not, after a wait that doubles.
     One whose time to answer is over is ended. One that has done its share ends when another is ready in its place.
-    `beside` is the pool that this one is to take the place of: both must fit into memory. `intact` raises BundleError
+    `beside` is the pool that this one is to take the place of: both must fit into memory, and until it is
+    complete, its scorers are the first that the kernel ends if they do not. `intact` raises BundleError
     if what is loaded is not what was verified any more.
     """
 
@@ -144,6 +145,8 @@ class ScorerPool:
             scorer = ScorerProcess.spawn(self._environment, self._log if self._order.log_format == "json" else None)
         except OSError as error:
             raise ServiceError(f"A scorer process cannot be started: {error}.") from error
+        if self._beside is not None and not self._complete.is_set():
+            memory.expose(scorer.child.pid)
         self._living.add(scorer)
         self._everyone.add(scorer)
         self._count_living()
@@ -157,6 +160,8 @@ class ScorerPool:
         await self._start(scorer)
         self._up += 1
         if self._up == self._count:
+            for one in self._living:
+                memory.shelter(one.child.pid)
             self._complete.set()
         fruitless = 0
         while True:

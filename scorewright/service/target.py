@@ -44,6 +44,8 @@ class Target:
     app_root: Path
     host: str
     bundle: Bundle | None = None
+    digest: str = ""
+    """The bundle's, as it was when it was verified."""
     documents: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -82,6 +84,7 @@ class Target:
             app_root=settings.app_root or bundle.root,
             host=LOOPBACK,
             bundle=bundle,
+            digest=bundle.digest,
             documents={name: _document(bundle, name) for name in (OPENAPI, SAMPLE, EXPECTED) if name in manifest.files},
         )
 
@@ -94,6 +97,7 @@ class Target:
             "model_dir": self.model_dir,
             "app_root": str(self.app_root),
             "host": self.host,
+            "digest": self.digest,
             "documents": dict(self.documents),
             "bundle": None
             if self.bundle is None
@@ -114,6 +118,7 @@ class Target:
             bundle=None
             if bundle is None
             else Bundle(Path(bundle[0]), Path(bundle[1]), Manifest.model_validate(bundle[2])),
+            digest=told["digest"],
             documents=told["documents"],
         )
 

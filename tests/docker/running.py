@@ -46,6 +46,18 @@ class Running:
     def logs(self) -> str:
         return self.container.logs().decode()
 
+    @property
+    def ended(self) -> bool:
+        self.container.reload()
+        return str(self.container.status) == "exited"
+
+    @property
+    def health(self) -> str | None:
+        """What the engine's own check says; None while that is not known yet."""
+        self.container.reload()
+        found = str(self.container.attrs["State"]["Health"]["Status"])
+        return None if found == "starting" else found
+
     def until_healthy(self) -> Self:
         wait_for("healthy", self._healthy)
         return self
@@ -84,10 +96,13 @@ class Engine:
         self.client.close()
 
     def run(self, image: str, stack: ExitStack, *, port: int = 5001, **options: Any) -> Running:
-        """`docker run --publish 127.0.0.1::5001`; it is removed when `stack` is closed."""
-        container = self.client.containers.create(
-            image, detach=True, ports={f"{port}/tcp": ("127.0.0.1", 0)}, **options
-        )
+        """`docker run --publish 127.0.0.1::5001`; it is removed when `stack` is closed.
+
+        With another `network_mode` nothing is published.
+        """
+        if "network_mode" not in options:
+            options["ports"] = {f"{port}/tcp": ("127.0.0.1", 0)}
+        container = self.client.containers.create(image, detach=True, **options)
         stack.callback(container.remove, force=True)
         container.start()
         container.reload()

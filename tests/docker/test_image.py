@@ -97,13 +97,7 @@ def test_docker_itself_finds_it_healthy(engine: Engine, tree_image: Image, conta
         environment={"SCOREWRIGHT_PORT": str(port)},
         healthcheck={"interval": 200_000_000},
     )
-
-    def health() -> str | None:
-        started.container.reload()
-        found = str(started.container.attrs["State"]["Health"]["Status"])
-        return None if found == "starting" else found
-
-    assert wait_for("a health status", health) == "healthy"
+    assert wait_for("a health status", lambda: started.health) == "healthy"
 
 
 def test_docker_itself_finds_it_unhealthy_on_another_port(

@@ -8,7 +8,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import httpx
 
@@ -17,7 +17,12 @@ from tests.service.servers import WAIT_SECONDS, wait_until
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from tests.service.servers import Server
+
+class Reachable(Protocol):
+    """A service: a process, or a container."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class Load:
@@ -26,7 +31,7 @@ class Load:
     `cut` are connections that broke, each with one request; `lost` are requests that got nothing in the time there is.
     """
 
-    def __init__(self, server: Server, request: object, *, clients: int = 6) -> None:
+    def __init__(self, server: Reachable, request: object, *, clients: int = 6) -> None:
         self.answers: Counter[tuple[int, str]] = Counter()
         self.sent = self.cut = self.lost = 0
         self._port = httpx.URL(server.url).port or 0

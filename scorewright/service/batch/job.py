@@ -215,6 +215,7 @@ class _Running:
             model_dir=model_dir,
             arguments=source.arguments,
             bundle=None if self._bundle is None else str(self._bundle.root),
+            digest=self._asked["script"],
             allow_version_skew=source.allow_version_skew,
             input_kind=self._kind,
             work=self._folder.work.url,

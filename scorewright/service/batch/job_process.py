@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scorewright.errors import BatchCancelledError, LocationError, ScorewrightError
+from scorewright.bundle import Bundle
+from scorewright.errors import BatchCancelledError, BatchError, BundleError, LocationError, ScorewrightError
 from scorewright.service.batch import job_lock, priority
 from scorewright.service.batch.pace import Pace
 from scorewright.service.batch.settings import BatchSettings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorewright.service.batch.progress import Progress
-    from scorewright.service.batch.stored_job import StoredJob
+    from scorewright.service.batch.stored_job import Served, StoredJob
 
 REPORT_SECONDS = 0.5
 """How often the database is told how far the job is, and asked whether it is to end."""
@@ -93,10 +94,12 @@ class _Work:
             roots = told.roots
             if self._asked_to_end():
                 raise BatchCancelledError("cancelled")
+            if told.bundle is not None:
+                _require_there(told.bundle)
             summary = run(
                 Job(
                     source=Source(
-                        bundle=None if told.bundle is None else Path(told.bundle),
+                        bundle=None if told.bundle is None else Path(told.bundle.root),
                         entry_script=None if told.entry_script is None else Path(told.entry_script),
                         model_dir=told.model_dir,
                         allow_version_skew=told.allow_version_skew,
@@ -188,6 +191,20 @@ class _Work:
             else:
                 return
         write()
+
+
+def _require_there(accepted: Served) -> None:
+    """Raise BatchError if the bundle that a job was accepted for is not to be had any more."""
+    try:
+        found = Bundle.load(accepted.root, model_dir=accepted.model_dir).digest
+        why = "another bundle is there now"
+    except BundleError as error:
+        found, why = "", error.message
+    if found != accepted.sha256:
+        raise BatchError(
+            f"The job was accepted for {accepted.title}, which is not in {accepted.root} any more: {why}.",
+            hint="Submit it again to have it scored by what is served now, to another output if it had begun.",
+        )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ class Jobs:
                 if (known := self._known(key, asked)) is not None:
                     return known, False
                 raise
-            return self._store.submit(asked, output, key, most_queued=self._settings.batch_max_queued)
+            served = model.served(self._target, self._settings)
+            return self._store.submit(asked, output, key, served=served, most_queued=self._settings.batch_max_queued)
 
     def newest(self, state: State | None, limit: int) -> list[StoredJob]:
         """Jobs, the newest first."""

@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from scorewright.errors import RequestError
+from scorewright.service.batch.stored_job import Served
 from scorewright.service.batch.told import Told
 
 if TYPE_CHECKING:
@@ -38,14 +39,26 @@ def require(target: Target, settings: Settings) -> None:
         raise RequestError(501, f"There is no batch entry script {script}: the setting batch_entry_script names it.")
 
 
-def told(target: Target, settings: Settings, roots: Roots) -> Told:
-    """What the process of a job has to know."""
-    script = _script(target, settings)
-    bundle = target.bundle if script is None else None
+def served(target: Target, settings: Settings) -> Served | None:
+    """The bundle that is to score a job that is accepted now; None if a batch entry script does."""
+    bundle = target.bundle
+    if bundle is None or settings.batch_entry_script is not None:
+        return None
+    return Served(bundle.manifest.name, bundle.manifest.version, target.digest, str(bundle.root), str(bundle.model_dir))
+
+
+def told(target: Target, settings: Settings, roots: Roots, accepted: Served | None) -> Told:
+    """What the process of a job has to know: the job keeps to what it was accepted with.
+
+    The same bundle may be elsewhere by now: in another release of an image, for example.
+    """
+    now = served(target, settings)
+    bundle = now if accepted is None or (now is not None and now.sha256 == accepted.sha256) else accepted
+    script = None if bundle is not None else _script(target, settings)
     return Told(
-        bundle=None if bundle is None else str(bundle.root),
+        bundle=bundle,
         entry_script=None if script is None else str(script),
-        model_dir=settings.model_dir if bundle is not None else target.model_dir,
+        model_dir=target.model_dir if bundle is None else bundle.model_dir,
         allow_version_skew=settings.allow_version_skew,
         data=str(roots.data),
         further=roots.further,

@@ -18,6 +18,8 @@ class Order:
     arguments: tuple[str, ...]
     bundle: str | None
     """A bundle, whose hashes and library versions are verified before its script is loaded."""
+    digest: str
+    """`Source.digest` as the job began: a process that is started later must find the same."""
     allow_version_skew: bool
     input_kind: Literal["files", "tabular"]
     work: str

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from scorewright import versions
-from scorewright.bundle import Bundle
 from scorewright.contract.batch_script import BatchScript
-from scorewright.errors import LocationError, ScorewrightError
+from scorewright.errors import BatchError, LocationError, ScorewrightError
 from scorewright.service.batch.mini_batch import MiniBatch
 from scorewright.service.batch.order import Order
 from scorewright.service.batch.returned import ReturnError
 from scorewright.service.batch.scores import CommitError, Scores
+from scorewright.service.batch.source import Source
 
 TRACEBACK_LINES = 30
 
@@ -76,12 +76,20 @@ def _started(order: Order, output: Path) -> BatchScript:
         level=order.logging_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     os.environ["AZUREML_BI_OUTPUT_PATH"] = str(output)
-    if order.bundle is not None:
-        bundle = Bundle.load(order.bundle)
-        if order.allow_version_skew:
-            os.environ[versions.ALLOW_VERSION_SKEW] = "1"
-        else:
-            versions.require(bundle.manifest.versions)
+    if order.bundle is not None and order.allow_version_skew:
+        os.environ[versions.ALLOW_VERSION_SKEW] = "1"
+    source = Source(
+        bundle=None if order.bundle is None else Path(order.bundle),
+        entry_script=Path(order.script),
+        model_dir=order.model_dir,
+        arguments=order.arguments,
+        allow_version_skew=order.allow_version_skew,
+    )
+    if source.digest(source.loaded()) != order.digest:
+        raise BatchError(
+            f"{order.bundle or order.script} has changed since the job began: its output is of what was there then.",
+            hint="Restore what was there and go on, or start anew with another output.",
+        )
     script = BatchScript.load(Path(order.script), model_dir=order.model_dir, arguments=order.arguments)
     script.start(order.model_dir)
     return script

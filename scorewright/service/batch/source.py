@@ -52,5 +52,6 @@ class Source:
         if self.model_dir is None:
             return []
         folder = Path(self.model_dir)
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        # Python's caches come into being while the script runs.
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         return [(path.relative_to(folder).as_posix(), sha256(path)) for path in files]

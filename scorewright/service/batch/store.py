@@ -12,10 +12,11 @@ import secrets
 import sqlite3
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from scorewright.errors import LocationError, RequestError
-from scorewright.service.batch.stored_job import Asked, StoredJob, same_request
+from scorewright.service.batch.stored_job import Asked, Served, StoredJob, same_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 15.0
 """How long a transaction may wait for another process's."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE jobs (
@@ -34,6 +35,7 @@ CREATE TABLE jobs (
     state TEXT NOT NULL,
     request TEXT NOT NULL,
     output TEXT NOT NULL,
+    served TEXT NOT NULL,
     idempotency_key TEXT UNIQUE,
     created REAL NOT NULL,
     started REAL,
@@ -59,7 +61,9 @@ class Store:
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
 
-    def submit(self, asked: Asked, output: str, key: str | None, *, most_queued: int) -> tuple[StoredJob, bool]:
+    def submit(
+        self, asked: Asked, output: str, key: str | None, *, served: Served | None, most_queued: int
+    ) -> tuple[StoredJob, bool]:
         """The job, and whether it is new: a key that is known gives the job that it was first given with.
 
         Raises RequestError 409 if the key came with another request, or an unfinished job writes to the same place,
@@ -78,9 +82,9 @@ class Store:
             now = time.time()
             job_id = _new_id(now)
             database.execute(
-                "INSERT INTO jobs (id, state, request, output, idempotency_key, created)"
-                " VALUES (?, 'queued', ?, ?, ?, ?)",
-                (job_id, asked.to_json(), output, key, now),
+                "INSERT INTO jobs (id, state, request, output, served, idempotency_key, created)"
+                " VALUES (?, 'queued', ?, ?, ?, ?, ?)",
+                (job_id, asked.to_json(), output, json.dumps(served and asdict(served)), key, now),
             )
             return self._get(database, job_id), True
 
@@ -293,6 +297,7 @@ def _of(row: sqlite3.Row) -> StoredJob:
         state=cast("State", row["state"]),
         asked=Asked(**json.loads(row["request"])),
         output=row["output"],
+        served=None if (served := json.loads(row["served"])) is None else Served(**served),
         idempotency_key=row["idempotency_key"],
         created=row["created"],
         started=row["started"],

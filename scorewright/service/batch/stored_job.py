@@ -26,6 +26,22 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Served:
+    """The bundle that was served when a job was accepted: it, and no other, scores the job."""
+
+    name: str
+    version: str
+    sha256: str
+    """`Bundle.digest`."""
+    root: str
+    model_dir: str | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, version {self.version} ({self.sha256[:12]}…)"
+
+
+@dataclass(frozen=True)
 class StoredJob:
     """A job as the database has it. Times are seconds since the epoch; `output` is the location with links resolved."""
 
@@ -33,6 +49,8 @@ class StoredJob:
     state: State
     asked: Asked
     output: str
+    served: Served | None
+    """None if a batch entry script scores it."""
     idempotency_key: str | None
     created: float
     started: float | None

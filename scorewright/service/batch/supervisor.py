@@ -60,7 +60,7 @@ class Supervisor:
         self._task = asyncio.create_task(self._watch())
 
     def serve(self, target: Target) -> None:
-        """Have jobs that begin from now on scored by this."""
+        """This is served from now on. Jobs that were accepted for another bundle keep to that."""
         self._target = target
 
     async def stop(self) -> None:
@@ -112,7 +112,7 @@ class Supervisor:
             if len(self._running) >= self._settings.batch_max_jobs:
                 return
             if job.id not in self._running and await asyncio.to_thread(self._begin, store, job):
-                self._running[job.id] = asyncio.create_task(self._follow(store, job.id))
+                self._running[job.id] = asyncio.create_task(self._follow(store, job))
                 self._running[job.id].add_done_callback(functools.partial(self._followed, job.id))
 
     def _begin(self, store: Store, job: StoredJob) -> bool:
@@ -143,10 +143,11 @@ class Supervisor:
         )
         self._log.error("Job %s has failed: its process broke off again and again.", job.id)
 
-    async def _follow(self, store: Store, job_id: str) -> None:
+    async def _follow(self, store: Store, job: StoredJob) -> None:
         """From the start to the end of a job's process."""
+        job_id = job.id
         try:
-            process = self._spawn(job_id)
+            process = self._spawn(job)
         except OSError as error:
             self._log.error("The process of job %s cannot be started: %s", job_id, error)
             await asyncio.sleep(FIRST_WAIT_SECONDS)
@@ -186,8 +187,9 @@ class Supervisor:
         )
         await asyncio.sleep(wait)
 
-    def _spawn(self, job_id: str) -> Child:
+    def _spawn(self, job: StoredJob) -> Child:
         """Start the process. Its stdin is open as long as this one lives."""
+        job_id = job.id
         with self._log_file(job_id).open("ab") as log:
             process = subprocess.Popen(
                 [
@@ -202,7 +204,7 @@ class Supervisor:
                 # time among sessions first (sched_autogroup), and low priority counts within one only.
                 process_group=0,
             )
-        told = model.told(self._target, self._settings, self._roots).to_json()
+        told = model.told(self._target, self._settings, self._roots, job.served).to_json()
         if process.stdin is not None:
             # It may be dead already; whoever waits for it will see.
             with contextlib.suppress(OSError):

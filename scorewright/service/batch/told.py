@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scorewright.service.batch.roots import Roots
+from scorewright.service.batch.stored_job import Served
 
 HELD_ELSEWHERE = 75
 """The exit code of a process whose job another one is at work on."""
@@ -16,7 +17,7 @@ HELD_ELSEWHERE = 75
 class Told:
     """What scores: a bundle, or a batch entry script; with its model's folder. And what the job may touch."""
 
-    bundle: str | None
+    bundle: Served | None
     entry_script: str | None
     model_dir: str | None
     allow_version_skew: bool
@@ -35,4 +36,5 @@ class Told:
     def of_json(cls, line: str) -> Told:
         """The same again."""
         content = json.loads(line)
-        return cls(**{**content, "further": tuple(content["further"])})
+        bundle = None if content["bundle"] is None else Served(**content["bundle"])
+        return cls(**{**content, "bundle": bundle, "further": tuple(content["further"])})

@@ -40,7 +40,7 @@ def scored(folder: Path, **files: str) -> tuple[dict[str, object], list[str]]:
     found = tuple(Location.of(str(folder / "in")).files())
     script = BatchScript(folder, lambda: None, answers, None, False, None, (), "error")
     work = folder / "work"
-    order = Order("", None, (), None, False, "files", str(work), True, "csv", "info", str(folder))
+    order = Order("", None, (), None, "", False, "files", str(work), True, "csv", "info", str(folder))
     note = Scores(script, order, folder / "output", folder / "inputs").score(MiniBatch(0, len(found), files=found))
     return note, (work / "results" / "0000000.piece").read_text().splitlines()
 

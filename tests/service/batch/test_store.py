@@ -17,7 +17,7 @@ import pytest
 
 from scorewright.errors import LocationError, RequestError
 from scorewright.service.batch.store import Store
-from scorewright.service.batch.stored_job import Asked
+from scorewright.service.batch.stored_job import Asked, Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scorewright.service.batch.stored_job import StoredJob
 
 ASKED = Asked("in", "out", {"max_retries": 1})
+SERVED = Served("tree", "1", "abc", "/bundle", "/bundle")
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def submit(store: Store, name: str = "out", key: str | None = None, most: int = 100) -> StoredJob:
-    return store.submit(Asked("in", name), f"/data/{name}", key, most_queued=most)[0]
+    return store.submit(Asked("in", name), f"/data/{name}", key, served=None, most_queued=most)[0]
 
 
 def known(store: Store, job: StoredJob) -> StoredJob:
@@ -51,9 +52,10 @@ def test_before_the_first_job_there_is_no_file(store: Store) -> None:
 
 
 def test_a_job_is_kept_as_it_was_asked_for(store: Store) -> None:
-    job, new = store.submit(ASKED, "/data/out", "key", most_queued=1)
+    job, new = store.submit(ASKED, "/data/out", "key", served=SERVED, most_queued=1)
     assert new
-    assert (job.state, job.asked, job.output, job.idempotency_key) == ("queued", ASKED, "/data/out", "key")
+    assert (job.state, job.asked, job.output, job.served) == ("queued", ASKED, "/data/out", SERVED)
+    assert job.idempotency_key == "key"
     again = Store(store.path)
     assert again.find(job.id) == job
     again.close()
@@ -76,7 +78,9 @@ def test_a_known_key_gives_the_job_and_with_another_request_a_refusal(store: Sto
 def test_twenty_at_once_with_one_key_are_one_job(store: Store) -> None:
     stores = [Store(store.path) for _ in range(20)]
     with ThreadPoolExecutor(20) as threads:
-        jobs = list(threads.map(lambda one: one.submit(ASKED, "/data/out", "key", most_queued=100), stores))
+        jobs = list(
+            threads.map(lambda one: one.submit(ASKED, "/data/out", "key", served=SERVED, most_queued=100), stores)
+        )
     assert len({job.id for job, _ in jobs}) == 1
     assert sum(new for _, new in jobs) == 1
     for one in stores:
@@ -87,10 +91,10 @@ def test_twenty_at_once_with_one_key_are_one_job(store: Store) -> None:
 def test_what_another_job_writes_to_is_taken_until_it_has_ended(place: str, store: Store) -> None:
     first = submit(store)
     with pytest.raises(RequestError, match=f"to which job {first.id} writes") as refused:
-        store.submit(ASKED, place, None, most_queued=100)
+        store.submit(ASKED, place, None, served=None, most_queued=100)
     assert refused.value.status == 409
     store.end(first.id, "failed")
-    store.submit(ASKED, place, None, most_queued=100)
+    store.submit(ASKED, place, None, served=None, most_queued=100)
 
 
 def test_the_queue_is_bounded_and_running_jobs_do_not_count(store: Store) -> None:
@@ -191,7 +195,8 @@ ENDLESS = """
     store = Store(Path(sys.argv[1]))
     number = 0
     while True:
-        job, _ = store.submit(Asked("in", f"out{number}"), f"/data/{number}", f"key{number}", most_queued=10**6)
+        asked = Asked("in", f"out{number}")
+        job, _ = store.submit(asked, f"/data/{number}", f"key{number}", served=None, most_queued=10**6)
         store.claim(job.id)
         store.end(job.id, "completed")
         print(number, flush=True)
@@ -228,7 +233,7 @@ FULL = """
     taken = 0
     try:
         while True:
-            store.submit(Asked("in", f"out{taken}"), f"/data/{taken}", None, most_queued=10**6)
+            store.submit(Asked("in", f"out{taken}"), f"/data/{taken}", None, served=None, most_queued=10**6)
             taken += 1
     except LocationError as error:
         print(taken, len(store.unfinished()), error.message)
