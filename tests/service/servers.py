@@ -123,8 +123,7 @@ class Server:
         port = f":{httpx.URL(self.url).port:04X}"
         rows = [line.split() for line in Path(f"/proc/{of}/net/tcp").read_text("ascii").splitlines()[1:]]
         ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "01"}
-        held = Path(f"/proc/{of}/fd")
-        return len(ours & {str(link.readlink()) for link in held.iterdir() if link.is_symlink()})
+        return len(ours & held(of))
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
@@ -138,6 +137,15 @@ class Server:
         with contextlib.suppress(queue.Empty):
             while (line := self._new.get_nowait()) is not None:
                 self.lines.append(line)
+
+
+def held(pid: int) -> set[str]:
+    """What the file descriptors of a process lead to. It may close some while it is looked at."""
+    found = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(str(link.readlink()))
+    return found
 
 
 def children(parent: int) -> list[int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.service.servers import OBEDIENT, WAIT_SECONDS, serving, wait_until, write_bundle
+from tests.service.servers import OBEDIENT, WAIT_SECONDS, held, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from tests.service.servers import Serve, Server
@@ -95,9 +95,9 @@ def test_a_log_that_takes_no_more_stops_nothing(tmp_path: Path) -> None:
 
 def listening(pid: int) -> list[int]:
     """Ports that a process listens on, from /proc."""
-    held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    sockets = held(pid)
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text("ascii").splitlines()[1:]]
-    return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]
+    return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
 
 
 def test_without_a_disk_to_write_to_there_are_no_jobs_and_all_else(serve: Serve, tmp_path: Path) -> None:
