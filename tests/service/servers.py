@@ -173,7 +173,7 @@ def runs(pid: int) -> bool:
     """Whether a process is there and not dead: one that nobody has waited for is."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
