@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks import memory
 from benchmarks.contenders import ROOT
-from benchmarks.machine import machine, versions
+from benchmarks.machine import machine, own_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": shlex.join(["python", "-m", "benchmarks.batch", *arguments]),
         "machine": machine().model_dump(),
-        "versions": versions(""),
+        "versions": own_versions(),
         "results": [asdict(result) for result in results],
     }
     (told.out / "batch.json").write_text(json.dumps(content, indent=2) + "\n")

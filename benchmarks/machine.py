@@ -50,12 +50,16 @@ def machine() -> Machine:
     )
 
 
+def own_versions() -> dict[str, dict[str, str]]:
+    """The commit of this checkout, and the releases in its environment."""
+    return {"Scorewright": {"commit": _commit(), **_installed(sys.executable, _PACKAGES["Scorewright"])}}
+
+
 def versions(wrk: str) -> dict[str, dict[str, str]]:
     """The releases in each environment, the commit of this checkout, and wrk's version."""
-    pythons = {"Scorewright": sys.executable, "azmlinfsrv": JUDGE / "python", "MLServer": MLSERVER / "python"}
-    found = {name: _installed(str(python), _PACKAGES[name]) for name, python in pythons.items()}
-    found["Scorewright"] = {"commit": _commit(), **found["Scorewright"]}
-    return {**found, "wrk": {"wrk": wrk}}
+    pythons = {"azmlinfsrv": JUDGE / "python", "MLServer": MLSERVER / "python"}
+    peers = {name: _installed(str(python), _PACKAGES[name]) for name, python in pythons.items()}
+    return {**own_versions(), **peers, "wrk": {"wrk": wrk}}
 
 
 def _installed(python: str, packages: Iterable[str]) -> dict[str, str]:
