@@ -11,10 +11,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from scorewright.deploy.aks_objects import DRAIN_SECONDS, DRAIN_TIMEOUT
 from scorewright.deploy.aks_place import AksPlace
 from scorewright.deploy.aks_plan import AksPlan, make_plan
 from scorewright.deploy.settings import DeploySettings
 from scorewright.errors import UsageError
+from scorewright.service.settings import Settings, env_name
 from tests.deploy.gateway_schema import faults_of
 from tests.kubectl import require_kubectl
 
@@ -165,6 +167,11 @@ def test_where_an_autoscaler_is_there_is_no_number_of_replicas(built: Built) -> 
     assert only(built["fixed", "prod"], "Deployment")["spec"]["replicas"] == 4
     assert not [one for one in built["fixed", "prod"] if one["kind"] == "HorizontalPodAutoscaler"]
     assert only(built["everything", "dev"], "Deployment")["spec"]["replicas"] == 1
+
+
+def test_the_drain_that_a_plan_takes_for_granted_is_the_services() -> None:
+    default = Settings.model_fields[next(name for name in Settings.model_fields if env_name(name) == DRAIN_TIMEOUT)]
+    assert default.default == DRAIN_SECONDS
 
 
 def test_what_is_asked_arrives(built: Built) -> None:

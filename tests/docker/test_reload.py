@@ -87,29 +87,39 @@ def test_a_mounted_bundle_is_swapped_amid_requests(
     assert "Reloaded: tree, version 1, is served." in running.logs
 
 
+def write_heavy(folder: Path, name: str) -> None:
+    """A script that answers its name, which the container's user may read."""
+    script = folder / "score.py"
+    script.write_text(HEAVY.replace("NAME", name))
+    script.chmod(0o755)
+
+
+def heavy(engine: Engine, image: Image, stack: ExitStack, folder: Path, memory: str, *flags: str) -> Running:
+    """A container with so much memory, which serves that script from the folder."""
+    write_heavy(folder, "old")
+    folder.chmod(0o755)
+    return engine.run(
+        image.tag,
+        stack,
+        command=["scorewright", "serve", "--entry-script", "/code/score.py", *flags],
+        volumes={str(folder): {"bind": "/code", "mode": "ro"}},
+        mem_limit=memory,
+        memswap_limit=memory,
+    ).until_healthy()
+
+
 def test_without_memory_for_two_generations_the_old_goes_on(
     engine: Engine, tree_image: Image, containers: ExitStack, tmp_path: Path
 ) -> None:
-    script = tmp_path / "score.py"
-    script.write_text(HEAVY.replace("NAME", "old"))
-    script.chmod(0o755)
-    tmp_path.chmod(0o755)
     # Four scorers of some 120 MB: the fifth is there when it is looked at, and the next three would not be.
-    running = engine.run(
-        tree_image.tag,
-        containers,
-        command=["scorewright", "serve", "--entry-script", "/code/score.py", "--worker-count", "4"],
-        volumes={str(tmp_path): {"bind": "/code", "mode": "ro"}},
-        mem_limit="700m",
-        memswap_limit="700m",
-    ).until_healthy()
+    running = heavy(engine, tree_image, containers, tmp_path, "700m", "--worker-count", "4")
 
     def readiness() -> dict[str, object]:
         found: dict[str, object] = httpx.get(f"{running.url}/readyz", timeout=DEADLINE).json()
         return found
 
     wait_for("four scorers", lambda: readiness().get("scorers") == 4 or None)
-    script.write_text(HEAVY.replace("NAME", "new"))
+    write_heavy(tmp_path, "new")
     with Load(running, {}) as load:
         running.container.kill("HUP")
         wait_for("a refusal", lambda: readiness().get("reload") == "refused" or None)
@@ -131,20 +141,9 @@ def test_without_memory_for_two_generations_the_old_goes_on(
 def test_without_memory_for_one_more_the_kernel_ends_the_new_one(
     engine: Engine, tree_image: Image, containers: ExitStack, tmp_path: Path
 ) -> None:
-    script = tmp_path / "score.py"
-    script.write_text(HEAVY.replace("NAME", "old"))
-    script.chmod(0o755)
-    tmp_path.chmod(0o755)
     # The old one is as large as the new one can get: by itself the kernel would as well end that.
-    running = engine.run(
-        tree_image.tag,
-        containers,
-        command=["scorewright", "serve", "--entry-script", "/code/score.py"],
-        volumes={str(tmp_path): {"bind": "/code", "mode": "ro"}},
-        mem_limit="230m",
-        memswap_limit="230m",
-    ).until_healthy()
-    script.write_text(HEAVY.replace("NAME", "new"))
+    running = heavy(engine, tree_image, containers, tmp_path, "230m")
+    write_heavy(tmp_path, "new")
     with Load(running, {}) as load:
         running.container.kill("HUP")
         refused = "The reload is refused, and what was served before goes on: The scorer ended while it loaded"

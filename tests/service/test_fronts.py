@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.service.servers import OBEDIENT, TOGETHER, WAIT_SECONDS, alive, serving, wait_until, write_bundle
+from tests.service.servers import OBEDIENT, TOGETHER, WAIT_SECONDS, alive, connected, serving, wait_until, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,13 +166,8 @@ def test_a_front_that_dies_is_started_again_whatever_has_become_of_the_files(ser
     for number in range(20):
         assert httpx.post(server.url + "/score", json={"echo": number}, timeout=WAIT_SECONDS).json() == number
     with contextlib.ExitStack() as stack:
-
-        def reached() -> bool:
-            client = stack.enter_context(httpx.Client(base_url=server.url, timeout=WAIT_SECONDS))
-            assert client.get("/v2/models/hand-written").json()["name"] == "hand-written"
-            return server.connections(fresh) > 0
-
-        wait_until(reached)
+        client = connected(stack, server, fresh)
+        assert client.get("/v2/models/hand-written").json()["name"] == "hand-written"
 
 
 def test_fronts_are_told_of_a_script_with_much_to_tell(serve: Serve, tmp_path: Path) -> None:
