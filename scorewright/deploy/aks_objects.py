@@ -251,6 +251,10 @@ def _grace(settings: DeploySettings) -> int:
 
 def _drain(settings: DeploySettings) -> int:
     """Seconds in which a service that was told to end is to answer what it has accepted."""
+    asked = settings.env.get(DRAIN_TIMEOUT, "")
+    # 0 is no limit, which the pod's own end is anyway.
+    if asked.isdecimal() and int(asked):
+        return int(asked)
     return max(DRAIN_SECONDS, math.ceil((settings.request_timeout_ms or 0) / 1000))
 
 

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from scorewright.deploy.aks_objects import DRAIN_SECONDS, DRAIN_TIMEOUT
+from scorewright.deploy.aks_objects import DRAIN_SECONDS, DRAIN_TIMEOUT, deployment
 from scorewright.deploy.aks_place import AksPlace
 from scorewright.deploy.aks_plan import AksPlan, make_plan
 from scorewright.deploy.settings import DeploySettings
@@ -172,6 +172,24 @@ def test_where_an_autoscaler_is_there_is_no_number_of_replicas(built: Built) -> 
 def test_the_drain_that_a_plan_takes_for_granted_is_the_services() -> None:
     default = Settings.model_fields[next(name for name in Settings.model_fields if env_name(name) == DRAIN_TIMEOUT)]
     assert default.default == DRAIN_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("asked", "timeout", "seconds", "own"),
+    [
+        ({}, None, 25, []),
+        ({}, 90_500, 91, [{"name": DRAIN_TIMEOUT, "value": "91"}]),
+        ({DRAIN_TIMEOUT: "300"}, 90_500, 300, []),
+        ({DRAIN_TIMEOUT: "0"}, 90_500, 91, []),
+    ],
+)
+def test_a_pod_is_given_the_time_that_its_service_has_to_drain(
+    asked: dict[str, str], timeout: int | None, seconds: int, own: list[dict[str, str]]
+) -> None:
+    made = deployment(DeploySettings.of(IMAGE, env=asked, request_timeout_ms=timeout))
+    pod = made["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 5 + seconds + 5
+    assert pod["containers"][0].get("env", []) == own
 
 
 def test_what_is_asked_arrives(built: Built) -> None:
